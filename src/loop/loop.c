@@ -1,0 +1,145 @@
+/*
+ * The loop and its turns.
+ *
+ * libuv runs timers, then `prepare`, then waits, then calls what became
+ * ready, then `check`. Output written by any of them leaves in the next of
+ * the two hooks, so one turn costs one write per socket however many
+ * messages it produced.
+ */
+#include "loop/loop_priv.h"
+
+#include <stdlib.h>
+
+static void on_hook_before_wait(uv_prepare_t *handle)
+{
+	loop_end_turn(handle->data);
+}
+
+static void on_hook_after_wait(uv_check_t *handle)
+{
+	loop_end_turn(handle->data);
+}
+
+/* Only keeps the loop from sleeping; stream_read() does the work. */
+static void on_again(uv_idle_t *handle)
+{
+	struct loop *loop = handle->data;
+	struct list *node = list_pop(&loop->ready);
+
+	if (list_empty(&loop->ready))
+		uv_idle_stop(handle);
+	if (node)
+		stream_read(list_entry(node, struct tls, ready)->stream);
+}
+
+void loop_read_again(struct loop *loop, struct tls *tls)
+{
+	if (list_linked(&tls->ready))
+		return;
+	list_push_back(&loop->ready, &tls->ready);
+	uv_idle_start(&loop->again, on_again);
+}
+
+struct loop *loop_create(void)
+{
+	struct loop *loop = xnew(struct loop);
+
+	check(uv_loop_init(&loop->uv) == 0);
+	list_init(&loop->dirty);
+	list_init(&loop->ready);
+	check(uv_prepare_init(&loop->uv, &loop->before_wait) == 0);
+	check(uv_check_init(&loop->uv, &loop->after_wait) == 0);
+	check(uv_idle_init(&loop->uv, &loop->again) == 0);
+	loop->before_wait.data = loop;
+	loop->after_wait.data = loop;
+	loop->again.data = loop;
+	uv_prepare_start(&loop->before_wait, on_hook_before_wait);
+	uv_check_start(&loop->after_wait, on_hook_after_wait);
+	uv_unref((uv_handle_t *)&loop->before_wait);
+	uv_unref((uv_handle_t *)&loop->after_wait);
+	return loop;
+}
+
+void loop_destroy(struct loop *loop)
+{
+	if (!loop)
+		return;
+	uv_close((uv_handle_t *)&loop->before_wait, NULL);
+	uv_close((uv_handle_t *)&loop->after_wait, NULL);
+	uv_close((uv_handle_t *)&loop->again, NULL);
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	check(uv_loop_close(&loop->uv) == 0);
+	while (loop->chunks) {
+		struct stream_chunk *chunk = loop->chunks;
+
+		loop->chunks = chunk->next;
+		free(chunk);
+	}
+	free(loop);
+}
+
+void loop_run(struct loop *loop)
+{
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	loop_end_turn(loop);
+}
+
+void loop_stop(struct loop *loop)
+{
+	uv_stop(&loop->uv);
+}
+
+uint64_t loop_now(const struct loop *loop)
+{
+	return uv_now(&loop->uv);
+}
+
+uint64_t loop_clock_us(void)
+{
+	return uv_hrtime() / 1000;
+}
+
+void loop_on_turn(struct loop *loop, turn_hook_fn *fn, void *owner)
+{
+	check(loop->n_hooks < LOOP_HOOKS_MAX);
+	loop->hooks[loop->n_hooks].fn = fn;
+	loop->hooks[loop->n_hooks].owner = owner;
+	loop->n_hooks++;
+}
+
+void loop_end_turn(struct loop *loop)
+{
+	struct list *node;
+
+	for (size_t i = 0; i < loop->n_hooks; i++)
+		loop->hooks[i].fn(loop->hooks[i].owner);
+	while ((node = list_pop(&loop->dirty)))
+		stream_flush(list_entry(node, struct stream, dirty));
+}
+
+struct stream_chunk *chunk_take(struct loop *loop)
+{
+	struct stream_chunk *chunk = loop->chunks;
+
+	if (chunk) {
+		loop->chunks = chunk->next;
+		loop->n_chunks--;
+	} else {
+		chunk = xrealloc(NULL, sizeof(*chunk));
+	}
+	chunk->next = NULL;
+	chunk->start = 0;
+	chunk->end = 0;
+	return chunk;
+}
+
+void chunk_give(struct loop *loop, struct stream_chunk *chunk)
+{
+	if (loop->n_chunks >= CHUNKS_KEPT) {
+		free(chunk);
+		return;
+	}
+	chunk->next = loop->chunks;
+	loop->chunks = chunk;
+	loop->n_chunks++;
+}

@@ -1,0 +1,298 @@
+#pragma once
+
+/*
+ * Time and sockets, no protocol: what Howdah uses of libuv and OpenSSL. One
+ * struct loop per process. Everything here belongs to one loop and is used
+ * from its thread only.
+ *
+ * Memory: the caller embeds the structs and owns them. x_close() starts the
+ * end; the memory may go only in (or after) the closed callback.
+ *
+ * Turns: a turn of the loop is one round of timers and ready sockets. What
+ * was written to streams during a turn leaves at its end, one system call
+ * per socket; work that can wait registers a turn hook.
+ */
+#include <uv.h>
+
+#include "base/base.h"
+
+struct loop;
+struct stream;
+struct tls;
+struct tls_context;
+
+/* ---- the loop -------------------------------------------------------- */
+
+struct loop *loop_create(void);
+
+/* All handles must be closed; runs the last closed callbacks. */
+void loop_destroy(struct loop *loop);
+
+/* Runs until loop_stop() or until nothing is left to wait for. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* Milliseconds of a monotonic clock, as of the start of this turn. */
+uint64_t loop_now(const struct loop *loop);
+
+/* Microseconds of the same clock, read now. */
+uint64_t loop_clock_us(void);
+
+/*
+ * Called at the end of every turn, before the turn's output leaves. Hooks
+ * are few and live as long as the loop.
+ */
+typedef void turn_hook_fn(void *owner);
+void loop_on_turn(struct loop *loop, turn_hook_fn *fn, void *owner);
+
+/* ---- timers ---------------------------------------------------------- */
+
+struct timer;
+typedef void timer_fn(struct timer *timer);
+
+struct timer {
+	uv_timer_t handle;
+	timer_fn *fn;
+	void (*closed)(struct timer *timer);
+};
+
+void timer_init(struct timer *timer, struct loop *loop, timer_fn *fn);
+
+/* repeat_ms 0: once. Starting again replaces the earlier start. */
+void timer_start(struct timer *timer, uint64_t after_ms, uint64_t repeat_ms);
+void timer_stop(struct timer *timer);
+bool timer_is_active(const struct timer *timer);
+
+/* closed may be NULL when the memory outlives the loop. */
+void timer_close(struct timer *timer, void (*closed)(struct timer *timer));
+
+/* ---- streams --------------------------------------------------------- */
+
+enum {
+	STREAM_READ_MAX = 64 * 1024, /* bytes one turn takes from one socket */
+	STREAM_OUT_HIGH = 64 * 1024, /* a writer should pause above this */
+	STREAM_OUT_LOW = 16 * 1024,  /* and may go on below this */
+};
+
+struct stream_ops {
+	/*
+	 * Bytes have come: all that was not consumed before, and the new
+	 * ones behind them. Returns how many are consumed; the rest is kept
+	 * and shown again with more. When as much as the limit is kept,
+	 * reading stops until stream_consume().
+	 */
+	size_t (*input)(struct stream *s, struct slice bytes);
+
+	/* The peer will send no more. Output still leaves. */
+	void (*eof)(struct stream *s);
+
+	/* The connection is lost (negative errno, or the TLS layer's -EPROTO).
+	 * The owner closes the stream. */
+	void (*failed)(struct stream *s, int error);
+
+	/* Output fell below STREAM_OUT_LOW after having been above
+	 * STREAM_OUT_HIGH. May be NULL. */
+	void (*drained)(struct stream *s);
+
+	/* The TLS handshake is done. May be NULL where TLS never starts. */
+	void (*secured)(struct stream *s);
+
+	/* After stream_close(): the memory is the owner's again. */
+	void (*closed)(struct stream *s);
+};
+
+struct stream_chunk;
+
+/* A connected stream socket: what was read and not consumed, what was
+ * written and has not left. Both are freed while empty, so that an idle
+ * connection costs this struct alone. */
+struct stream {
+	uv_poll_t poll;
+	const struct stream_ops *ops;
+	struct loop *loop; /* borrowed */
+	struct tls *tls;   /* NULL: plain */
+	struct list dirty; /* in the loop's list while output waits */
+	char *in;
+	uint32_t in_len;
+	uint32_t in_cap;
+	uint32_t in_limit;
+	int fd;
+	struct stream_chunk *out_first;
+	struct stream_chunk *out_last;
+	size_t out_len;
+	uint8_t events; /* what poll waits for */
+	bool is_paused;
+	bool is_eof;
+	bool is_closing;
+	bool is_above_high;
+	bool is_broken;    /* a write failed: output is dropped */
+	bool is_finishing; /* close once the output has left */
+};
+
+/* Takes the descriptor over (non-blocking from now on) and reads. */
+void stream_open(struct stream *s, struct loop *loop, int fd,
+	const struct stream_ops *ops);
+
+/* Most bytes that may wait unconsumed; STREAM_READ_MAX at first. */
+void stream_set_limit(struct stream *s, size_t limit);
+
+/* Bytes kept, for an owner that can go on outside of input(). */
+static inline struct slice stream_pending(const struct stream *s)
+{
+	return slice_of(s->in, s->in_len);
+}
+
+/* Drops the first n of stream_pending(). Not from inside input(). */
+void stream_consume(struct stream *s, size_t n);
+
+/* Stops and goes on with reading from the socket. */
+void stream_pause(struct stream *s);
+void stream_resume(struct stream *s);
+
+/* The first bytes in the socket's buffer, left there; 0 when none. */
+size_t stream_peek(struct stream *s, void *bytes, size_t len);
+
+/* Copies into the output, which leaves at the end of the turn. */
+void stream_write(struct stream *s, const void *data, size_t len);
+
+static inline void stream_write_slice(struct stream *s, struct slice bytes)
+{
+	stream_write(s, bytes.data, bytes.len);
+}
+
+/* Bytes written that have not left yet. */
+static inline size_t stream_out_len(const struct stream *s)
+{
+	return s->out_len;
+}
+
+/* Lets output leave now, for writers that fill it faster than turns end. */
+void stream_flush(struct stream *s);
+
+/* Closes once the output has left; input is no longer read. */
+void stream_finish(struct stream *s);
+
+/* Closes now; output that has not left is lost. Twice is fine. */
+void stream_close(struct stream *s);
+
+/* ---- TLS ------------------------------------------------------------- */
+
+/* For listening: chain and key in PEM files; ca NULL or "": clients are not
+ * asked for a certificate. tickets (80 bytes, shared by all workers) encrypt
+ * session tickets; NULL: no resumption. NULL with *f set on failure. */
+struct tls_context *tls_context_server(const char *cert, const char *key,
+	const char *ca, const void *tickets, struct fault *f);
+
+/* For connecting, with libpq's meaning of sslmode; root NULL or "": the
+ * system's authorities where the mode verifies. */
+struct tls_context *tls_context_client(const char *sslmode, const char *root,
+	const char *cert, const char *key, struct fault *f);
+
+struct tls_context *tls_context_ref(struct tls_context *ctx);
+void tls_context_unref(struct tls_context *ctx);
+
+/*
+ * The stream speaks TLS from its next byte on; nothing may be pending.
+ * Server: ALPN must be "postgresql" when must_alpn (direct TLS), and may be
+ * otherwise. Client: host is for SNI and for verify-full.
+ */
+void stream_secure_server(struct stream *s, struct tls_context *ctx,
+	bool must_alpn);
+void stream_secure_client(struct stream *s, struct tls_context *ctx,
+	const char *host);
+
+enum { TLS_HASH_MAX = 64 };
+
+/* RFC 5929 tls-server-end-point of the server's certificate; 0 when there is
+ * none. At most TLS_HASH_MAX bytes. */
+size_t tls_endpoint_hash(const struct stream *s, uint8_t *hash);
+
+/* Common name of a verified peer certificate, "" when there is none. */
+void tls_peer_name(const struct stream *s, char *name, size_t size);
+
+/* "TLSv1.3" and the cipher, for SHOW CLIENTS; "" when plain. */
+const char *tls_version(const struct stream *s);
+const char *tls_cipher(const struct stream *s);
+
+/* ---- listening, connecting ------------------------------------------- */
+
+/* Room for "[address]:port" or "unix:path". */
+enum { PEER_TEXT_MAX = 128 };
+
+struct listener;
+
+/* The descriptor is the callee's. peer is borrowed. */
+typedef void listener_accept_fn(struct listener *l, int fd,
+	const struct sockaddr *peer);
+
+struct listener {
+	uv_poll_t poll;
+	struct loop *loop;
+	listener_accept_fn *accept;
+	void (*closed)(struct listener *l);
+	struct timer pause; /* out of descriptors: try again later */
+	int fd;
+	uint8_t n_open;
+};
+
+/* fd listens already and is non-blocking; it is borrowed, not closed. */
+void listener_open(struct listener *l, struct loop *loop, int fd,
+	listener_accept_fn *accept);
+
+/* Accepts all that wait (until EAGAIN), then stops. */
+void listener_drain(struct listener *l);
+void listener_close(struct listener *l, void (*closed)(struct listener *l));
+
+/* "127.0.0.1:5432", "[::1]:5432" or "unix" of a peer. */
+void peer_text(const struct sockaddr *peer, char *text, size_t size);
+
+/*
+ * Looks a name up and connects, trying every address in turn. A host that
+ * starts with '/' is the folder of a unix socket. The callback fires once:
+ * fd >= 0 is the caller's, else error is a negative errno and text says
+ * what failed.
+ */
+struct connector;
+typedef void connector_fn(struct connector *c, int fd, int error);
+
+struct connector {
+	struct loop *loop;
+	connector_fn *done;
+	uv_getaddrinfo_t lookup;
+	uv_poll_t poll;
+	struct timer deadline;
+	struct addrinfo *addresses;
+	struct addrinfo *next;
+	char host[256];
+	uint16_t port;
+	int fd;
+	int error;
+	bool is_looking;
+	bool is_polling;
+	uint8_t n_open; /* handles that must close before the memory goes */
+	void (*closed)(struct connector *c);
+	char text[192];
+};
+
+void connector_open(struct connector *c, struct loop *loop, const char *host,
+	uint16_t port, uint64_t timeout_ms, connector_fn *done);
+
+/* Needed after done, too. Without done before: done is not called. */
+void connector_close(struct connector *c, void (*closed)(struct connector *c));
+
+/* ---- between processes ----------------------------------------------- */
+
+/* A descriptor (signalfd, eventfd, seqpacket socket) that becomes readable.
+ * It stays the owner's; fn reads it. */
+struct watch;
+typedef void watch_fn(struct watch *w);
+
+struct watch {
+	uv_poll_t poll;
+	watch_fn *fn;
+	void (*closed)(struct watch *w);
+	int fd;
+};
+
+void watch_open(struct watch *w, struct loop *loop, int fd, watch_fn *fn);
+void watch_close(struct watch *w, void (*closed)(struct watch *w));

@@ -1,0 +1,393 @@
+/*
+ * Streams: reading, writing and ending of one connected socket.
+ *
+ * uv_poll_t rather than uv_tcp_t: one read buffer serves a whole loop, so an
+ * idle connection owns no memory beyond struct stream, and OpenSSL works on
+ * the descriptor itself.
+ *
+ *     socket ──read──► loop->scratch ──input()──► owner
+ *                          │ what input() left
+ *                          ▼
+ *                         in  (kept, shown again in front of the next read)
+ *
+ *     owner ──stream_write()──► chunks ──end of turn──► socket
+ */
+#include "loop/loop_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { FLUSH_CHUNKS = 16 };
+
+static void on_stream_ready(uv_poll_t *poll, int status, int events);
+
+/* What poll should wait for follows from the state; one place computes it. */
+void stream_set_events(struct stream *s)
+{
+	uint8_t events = 0;
+
+	if (s->is_closing)
+		return;
+	if (!s->is_paused && !s->is_eof && s->in_len < s->in_limit)
+		events |= UV_READABLE;
+	if (s->out_len || (s->tls && s->tls->wants_write))
+		events |= UV_WRITABLE;
+	/* Output of this turn leaves at its end; only what the socket would
+	 * not take is worth waiting for. */
+	if (list_linked(&s->dirty) && !(s->tls && s->tls->wants_write))
+		events &= (uint8_t)~UV_WRITABLE;
+	if (events == s->events)
+		return;
+	s->events = events;
+	if (events)
+		uv_poll_start(&s->poll, events, on_stream_ready);
+	else
+		uv_poll_stop(&s->poll);
+}
+
+void stream_open(struct stream *s, struct loop *loop, int fd,
+	const struct stream_ops *ops)
+{
+	*s = (struct stream){ 0 };
+	s->loop = loop;
+	s->fd = fd;
+	s->ops = ops;
+	s->in_limit = STREAM_READ_MAX;
+	check(uv_poll_init(&loop->uv, &s->poll, fd) == 0);
+	stream_set_events(s);
+}
+
+void stream_set_limit(struct stream *s, size_t limit)
+{
+	s->in_limit = (uint32_t)MIN(limit, UINT32_MAX);
+	stream_set_events(s);
+}
+
+/* ---- reading --------------------------------------------------------- */
+
+static void keep_input(struct stream *s, struct slice rest)
+{
+	if (rest.len > s->in_cap) {
+		size_t cap = s->in_cap ? s->in_cap : 512;
+
+		while (cap < rest.len)
+			cap *= 2;
+		s->in = xrealloc(s->in, cap);
+		s->in_cap = (uint32_t)cap;
+	}
+	memcpy(s->in, rest.data, rest.len);
+	s->in_len = (uint32_t)rest.len;
+}
+
+static void drop_input(struct stream *s)
+{
+	free(s->in);
+	s->in = NULL;
+	s->in_len = 0;
+	s->in_cap = 0;
+}
+
+void stream_consume(struct stream *s, size_t n)
+{
+	check(n <= s->in_len);
+	if (n == s->in_len) {
+		drop_input(s);
+	} else if (n) {
+		memmove(s->in, s->in + n, s->in_len - n);
+		s->in_len -= (uint32_t)n;
+	}
+	stream_set_events(s);
+}
+
+static ssize_t read_some(struct stream *s, void *data, size_t len)
+{
+	ssize_t n;
+
+	if (s->tls)
+		return tls_read(s, data, len);
+	do {
+		n = recv(s->fd, data, len, 0);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Makes room behind what is kept: as much as came so far, never as much as
+ * somebody announced. */
+static size_t grow_input(struct stream *s)
+{
+	size_t room = s->in_limit - s->in_len;
+	size_t cap = s->in_cap;
+
+	if (room > STREAM_READ_MAX)
+		room = STREAM_READ_MAX;
+	while (cap - s->in_len < MIN(room, s->in_len))
+		cap *= 2;
+	if (cap != s->in_cap) {
+		s->in = xrealloc(s->in, cap);
+		s->in_cap = (uint32_t)cap;
+	}
+	return MIN(room, s->in_cap - s->in_len);
+}
+
+static ssize_t read_fresh(struct stream *s)
+{
+	char *scratch = s->loop->scratch;
+	size_t len = MIN((size_t)s->in_limit, sizeof(s->loop->scratch));
+	ssize_t n = read_some(s, scratch, len);
+	size_t used;
+
+	if (n <= 0)
+		return n;
+	used = s->ops->input(s, slice_of(scratch, (size_t)n));
+	check(used <= (size_t)n);
+	if (!s->is_closing && used < (size_t)n)
+		keep_input(s, slice_of(scratch + used, (size_t)n - used));
+	return n;
+}
+
+static ssize_t read_more(struct stream *s)
+{
+	size_t room = grow_input(s);
+	ssize_t n = read_some(s, s->in + s->in_len, room);
+	size_t used;
+
+	if (n <= 0)
+		return n;
+	s->in_len += (uint32_t)n;
+	used = s->ops->input(s, stream_pending(s));
+	if (!s->is_closing)
+		stream_consume(s, used);
+	return n;
+}
+
+void stream_read(struct stream *s)
+{
+	ssize_t n;
+
+	if (s->is_closing || s->is_eof || s->is_paused ||
+		s->in_len >= s->in_limit)
+		return;
+	n = s->in_len ? read_more(s) : read_fresh(s);
+	if (s->is_closing)
+		return;
+	if (n == 0) {
+		s->is_eof = true;
+		s->ops->eof(s);
+	} else if (n < 0 && n != -EAGAIN) {
+		s->ops->failed(s, (int)n);
+	} else if (s->tls && tls_has_input(s)) {
+		loop_read_again(s->loop, s->tls);
+	}
+	if (!s->is_closing)
+		stream_set_events(s);
+}
+
+void stream_pause(struct stream *s)
+{
+	s->is_paused = true;
+	stream_set_events(s);
+}
+
+void stream_resume(struct stream *s)
+{
+	s->is_paused = false;
+	stream_set_events(s);
+	if (s->tls && tls_has_input(s))
+		loop_read_again(s->loop, s->tls);
+}
+
+size_t stream_peek(struct stream *s, void *bytes, size_t len)
+{
+	ssize_t n = recv(s->fd, bytes, len, MSG_PEEK | MSG_DONTWAIT);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* ---- writing --------------------------------------------------------- */
+
+void stream_write(struct stream *s, const void *data, size_t len)
+{
+	const char *from = data;
+
+	if (s->is_broken || s->is_closing || !len)
+		return;
+	s->out_len += len;
+	while (len) {
+		struct stream_chunk *chunk = s->out_last;
+		size_t n;
+
+		if (!chunk || chunk->end == sizeof(chunk->data)) {
+			chunk = chunk_take(s->loop);
+			if (s->out_last)
+				s->out_last->next = chunk;
+			else
+				s->out_first = chunk;
+			s->out_last = chunk;
+		}
+		n = MIN(len, sizeof(chunk->data) - chunk->end);
+		memcpy(chunk->data + chunk->end, from, n);
+		chunk->end += (uint32_t)n;
+		from += n;
+		len -= n;
+	}
+	if (!list_linked(&s->dirty) && !(s->events & UV_WRITABLE))
+		list_push_back(&s->loop->dirty, &s->dirty);
+}
+
+/* Gives back chunks from the front, n bytes worth. */
+static void drop_output(struct stream *s, size_t n)
+{
+	s->out_len -= n;
+	while (s->out_first) {
+		struct stream_chunk *chunk = s->out_first;
+		size_t here = MIN(n, chunk->end - chunk->start);
+
+		chunk->start += (uint32_t)here;
+		n -= here;
+		if (chunk->start < chunk->end)
+			return;
+		s->out_first = chunk->next;
+		if (!s->out_first)
+			s->out_last = NULL;
+		chunk_give(s->loop, chunk);
+	}
+}
+
+static ssize_t write_plain(struct stream *s)
+{
+	struct iovec vector[FLUSH_CHUNKS];
+	struct msghdr message = { .msg_iov = vector };
+	struct stream_chunk *chunk = s->out_first;
+	ssize_t n;
+
+	for (; chunk && message.msg_iovlen < FLUSH_CHUNKS;
+		chunk = chunk->next) {
+		struct iovec *v = &vector[message.msg_iovlen++];
+
+		v->iov_base = chunk->data + chunk->start;
+		v->iov_len = chunk->end - chunk->start;
+	}
+	do {
+		n = message.msg_iovlen == 1 ?
+			send(s->fd, vector[0].iov_base, vector[0].iov_len,
+				MSG_NOSIGNAL) :
+			sendmsg(s->fd, &message, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t write_some(struct stream *s)
+{
+	struct stream_chunk *chunk = s->out_first;
+
+	if (s->tls)
+		return tls_write(s, chunk->data + chunk->start,
+			chunk->end - chunk->start);
+	return write_plain(s);
+}
+
+/* True when the socket took everything. */
+static bool write_all(struct stream *s)
+{
+	while (s->out_len) {
+		size_t offered = s->out_len;
+		ssize_t n = write_some(s);
+
+		if (n == -EAGAIN)
+			return false;
+		if (n < 0) {
+			/* Only a read decides that a connection is lost: the
+			 * peer's last words may still be in our buffer. */
+			s->is_broken = true;
+			drop_output(s, s->out_len);
+			return true;
+		}
+		drop_output(s, (size_t)n);
+		if (!s->tls && (size_t)n < MIN(offered, CHUNK_SIZE))
+			return false;
+	}
+	return true;
+}
+
+void stream_flush(struct stream *s)
+{
+	bool is_done;
+
+	if (s->is_closing)
+		return;
+	list_remove(&s->dirty);
+	is_done = write_all(s);
+	if (s->out_len > STREAM_OUT_HIGH)
+		s->is_above_high = true;
+	if (is_done && s->is_finishing) {
+		stream_close(s);
+		return;
+	}
+	stream_set_events(s);
+	if (s->is_above_high && s->out_len <= STREAM_OUT_LOW) {
+		s->is_above_high = false;
+		if (s->ops->drained)
+			s->ops->drained(s);
+	}
+}
+
+static void on_stream_ready(uv_poll_t *poll, int status, int events)
+{
+	struct stream *s = container_of(poll, struct stream, poll);
+
+	if (status < 0) {
+		/* An error condition stops libuv's handle; reading tells
+		 * which one it is, after the peer's last words. */
+		s->events = 0;
+		events = UV_READABLE | UV_WRITABLE;
+	}
+	if (events & UV_WRITABLE)
+		stream_flush(s);
+	if (events & UV_READABLE)
+		stream_read(s);
+	stream_set_events(s);
+}
+
+/* ---- ending ---------------------------------------------------------- */
+
+void stream_finish(struct stream *s)
+{
+	if (s->is_closing)
+		return;
+	if (!s->out_len) {
+		stream_close(s);
+		return;
+	}
+	s->is_finishing = true;
+	stream_pause(s);
+}
+
+static void on_stream_closed(uv_handle_t *handle)
+{
+	struct stream *s =
+		container_of((uv_poll_t *)handle, struct stream, poll);
+
+	drop_input(s); /* not earlier: input() may have been looking at it */
+	s->ops->closed(s);
+}
+
+void stream_close(struct stream *s)
+{
+	if (s->is_closing)
+		return;
+	if (s->tls) {
+		list_remove(&s->tls->ready);
+		tls_shutdown(s);
+		tls_destroy(s->tls);
+		s->tls = NULL;
+	}
+	s->is_closing = true;
+	list_remove(&s->dirty);
+	drop_output(s, s->out_len);
+	uv_close((uv_handle_t *)&s->poll, on_stream_closed);
+	close(s->fd);
+	s->fd = -1;
+}

@@ -1,0 +1,108 @@
+#pragma once
+
+/*
+ * The one page that supervisor and workers share, typed and by name: what
+ * must be common and nothing else. Made before the first fork; every field
+ * is atomic or written once before that fork.
+ *
+ * Server-connection permits: a worker takes one to open a server connection
+ * and gives it back when that is closed. Two bounds hold at once: the whole
+ * gateway's, and one per pool (database and user), whose size the taker
+ * names. What a worker holds is counted per worker, so that the supervisor
+ * can give back what a crashed one held.
+ */
+#include <stdatomic.h>
+
+#include "base/base.h"
+
+enum {
+	PAGE_WORKERS_MAX = 64,
+	PAGE_POOLS = 1024,     /* pools of one gateway */
+	PAGE_ADDRESSES = 4096, /* slots counting logins per client address */
+	PAGE_TICKET_KEY = 80,  /* bytes of a TLS session ticket key */
+};
+
+struct page;
+
+/* counters: how many 64-bit counters each worker has. Ends the process when
+ * memory is short. */
+struct page *page_create(unsigned n_workers, unsigned n_counters);
+void page_destroy(struct page *page);
+
+unsigned page_workers(const struct page *page);
+
+/* ---- counters: one writer (the worker), many readers ------------------ */
+
+_Atomic uint64_t *page_counters(struct page *page, unsigned worker);
+uint64_t page_counter_sum(struct page *page, unsigned counter);
+
+/* ---- permits ---------------------------------------------------------- */
+
+/* A pool's slot, found or taken by the hash of its key; never given back
+ * while the gateway lives. -ENOSPC when all PAGE_POOLS are in use. */
+int page_pool_slot(struct page *page, uint64_t key_hash, unsigned *ret_slot);
+
+enum page_take {
+	PAGE_TAKEN,
+	PAGE_POOL_FULL,    /* this pool has its size */
+	PAGE_GATEWAY_FULL, /* the hard cap is reached */
+};
+
+/* slot < 0: a connection that belongs to no pool (listeners, migrations). */
+enum page_take page_permit_take(struct page *page, unsigned worker, int slot,
+	uint32_t pool_max, uint32_t gateway_max);
+void page_permit_give(struct page *page, unsigned worker, int slot);
+uint32_t page_permits_used(struct page *page);
+uint32_t page_pool_used(struct page *page, unsigned slot);
+
+/*
+ * Who waits for a permit of a pool: a worker sets how many of its clients
+ * wait and lack a connection; others with idle ones give them up.
+ */
+void page_waiting_set(struct page *page, unsigned worker, unsigned slot,
+	uint32_t n_waiting);
+/* Clients of all other workers that wait for this pool. */
+uint32_t page_waiting_elsewhere(struct page *page, unsigned worker,
+	unsigned slot);
+/* Any pool at all, of any other worker. */
+uint32_t page_waiting_anywhere(struct page *page, unsigned worker);
+
+/* ---- caps and small shared numbers ------------------------------------ */
+
+/* Counts one up when that stays within max; false when it would not. */
+bool page_client_enter(struct page *page, unsigned worker, uint32_t max);
+void page_client_leave(struct page *page, unsigned worker);
+bool page_pinned_enter(struct page *page, unsigned worker, uint32_t max);
+void page_pinned_leave(struct page *page, unsigned worker);
+/* Connections that have not logged in: in all, and by address. The address
+ * is hashed to a slot; *ret_slot goes to page_login_leave(). */
+bool page_login_enter(struct page *page, unsigned worker,
+	struct slice address, uint32_t max, uint32_t max_per_address,
+	uint32_t *ret_slot);
+void page_login_leave(struct page *page, unsigned worker, uint32_t slot);
+
+uint32_t page_clients(struct page *page);
+uint32_t page_pinned(struct page *page);
+
+/* DDL seen by this gateway: prepared statements older than this number may
+ * have another shape now. */
+uint64_t page_ddl_generation(struct page *page);
+void page_ddl_seen(struct page *page);
+
+/* Random once per gateway: TLS session tickets of all workers. */
+const uint8_t *page_ticket_key(const struct page *page);
+
+/* Random once per gateway, for mock SCRAM salts of unknown users. */
+const uint8_t *page_secret(const struct page *page, size_t *ret_len);
+
+/* Gives back everything a dead worker held. Called by the supervisor. */
+void page_worker_died(struct page *page, unsigned worker);
+
+/*
+ * Bells: an eventfd per worker, made with the page and inherited. Ringing
+ * wakes that worker, whose watch on page_bell() then looks at the page.
+ */
+int page_bell(const struct page *page, unsigned worker);
+void page_ring(struct page *page, unsigned worker);
+void page_ring_others(struct page *page, unsigned worker);
+void page_bell_clear(struct page *page, unsigned worker);
