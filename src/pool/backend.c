@@ -1,0 +1,376 @@
+/*
+ * One server connection: its state, what it owes, what is prepared on it.
+ * Whoever has it (its tenant) sees its bytes; this file only keeps the books.
+ */
+#include "pool/pool_priv.h"
+
+#include <stdlib.h>
+
+struct prepared {
+	struct table_node node;
+	struct list lru;
+	struct statement *statement; /* ref */
+	uint64_t generation;
+};
+
+struct backend_row {
+	const char *label;
+	unsigned next;
+};
+
+#define TO(name) BIT(BACKEND_##name)
+static const struct backend_row rows[] = {
+#define BACKEND_STATE(name, label, next) { label, next },
+#include "pool/backend_states.def"
+#undef BACKEND_STATE
+};
+
+_Static_assert(ARRAY_SIZE(rows) == BACKEND_STATES, "one row per state");
+
+const char *backend_state_name(enum backend_state state)
+{
+	return rows[state].label;
+}
+
+/* The one writer of ->state. */
+void backend_enter(struct backend *b, enum backend_state state)
+{
+	check(rows[b->state].next & BIT(state));
+	log_debug(&b->log, "backend.enter", "%s", rows[state].label);
+	b->flavour->n_backends[b->state]--;
+	b->flavour->n_backends[state]++;
+	b->state = state;
+	b->state_at = loop_now(b->pools->loop);
+	list_remove(&b->link);
+	/* The one used last is lent first: it is warm. */
+	list_push_front(&b->flavour->backends[state], &b->link);
+}
+
+struct backend *backend_create(struct flavour *flavour, bool is_reserve)
+{
+	struct backend *b = xnew(struct backend);
+	struct pools *pools = flavour->pool->pools;
+
+	b->pools = pools;
+	b->pool = flavour->pool;
+	b->flavour = flavour_ref(flavour);
+	b->log = (struct log_scope){ "backend", ++pools->n_ids };
+	b->is_reserve = is_reserve;
+	b->tx = 'I';
+	b->opened_at = loop_now(pools->loop);
+	b->state = BACKEND_LOGIN;
+	b->state_at = b->opened_at;
+	table_init(&b->prepared);
+	list_init(&b->prepared_lru);
+	list_init(&b->cancels);
+	list_push_front(&flavour->backends[BACKEND_LOGIN], &b->link);
+	flavour->n_backends[BACKEND_LOGIN]++;
+	pools->n_open++;
+	return b;
+}
+
+void backend_lend(struct backend *b, const struct backend_ops *ops,
+	void *tenant)
+{
+	b->ops = ops;
+	b->tenant = tenant;
+}
+
+/* ---- what it owes ------------------------------------------------------ */
+
+static void replies_grow(struct backend *b)
+{
+	uint32_t cap = b->replies.cap ? b->replies.cap * 2 : 8;
+	struct reply *ring = xcalloc(cap, sizeof(*ring));
+
+	for (uint32_t i = 0; i < b->replies.len; i++)
+		ring[i] = *backend_reply(b, i);
+	free(b->replies.ring);
+	b->replies.ring = ring;
+	b->replies.cap = cap;
+	b->replies.head = 0;
+}
+
+struct reply *backend_expect(struct backend *b, enum reply_kind kind,
+	uint8_t flags)
+{
+	struct reply *r;
+
+	if (b->replies.len == b->replies.cap)
+		replies_grow(b);
+	b->replies.len++;
+	r = backend_reply(b, b->replies.len - 1);
+	*r = (struct reply){ .kind = (uint8_t)kind, .flags = flags };
+	return r;
+}
+
+struct reply *backend_reply(struct backend *b, uint32_t nth)
+{
+	check(nth < b->replies.len);
+	return &b->replies.ring[(b->replies.head + nth) & (b->replies.cap - 1)];
+}
+
+void backend_pop(struct backend *b)
+{
+	check(b->replies.len);
+	b->replies.head++;
+	b->replies.len--;
+}
+
+void backend_unexpect(struct backend *b)
+{
+	check(b->replies.len);
+	b->replies.len--;
+}
+
+/* ---- what is prepared on it -------------------------------------------- */
+
+static bool prepared_equal(const struct table_node *node, const void *key)
+{
+	return container_of(node, struct prepared, node)->statement == key;
+}
+
+static uint64_t prepared_hash(const struct backend *b,
+	const struct statement *st)
+{
+	return table_hash(&b->prepared, &st->id, sizeof(st->id));
+}
+
+static struct prepared *prepared_find(struct backend *b,
+	const struct statement *st)
+{
+	struct table_node *node = table_find(&b->prepared,
+		prepared_hash(b, st), prepared_equal, st);
+
+	return node ? container_of(node, struct prepared, node) : NULL;
+}
+
+bool backend_has(struct backend *b, const struct statement *st,
+	uint64_t generation)
+{
+	struct prepared *p = prepared_find(b, st);
+
+	if (!p || p->generation < generation)
+		return false;
+	list_move(&p->lru, &b->prepared_lru);
+	return true;
+}
+
+bool backend_has_any(struct backend *b, const struct statement *st)
+{
+	return backend_has(b, st, 0);
+}
+
+void backend_prepared(struct backend *b, struct statement *st,
+	uint64_t generation)
+{
+	struct prepared *p = prepared_find(b, st);
+
+	if (!p) {
+		p = xnew(struct prepared);
+		p->statement = statement_ref(st);
+		table_add(&b->prepared, prepared_hash(b, st), &p->node);
+	}
+	p->generation = generation;
+	list_move(&p->lru, &b->prepared_lru);
+}
+
+static void prepared_destroy(struct backend *b, struct prepared *p)
+{
+	table_remove(&b->prepared, &p->node);
+	list_remove(&p->lru);
+	statement_unref(p->statement);
+	free(p);
+}
+
+void backend_forget(struct backend *b, const struct statement *st)
+{
+	struct prepared *p = prepared_find(b, st);
+
+	if (p)
+		prepared_destroy(b, p);
+}
+
+void backend_forget_all(struct backend *b)
+{
+	struct table_node *node;
+
+	while ((node = table_any(&b->prepared)))
+		prepared_destroy(b, container_of(node, struct prepared, node));
+}
+
+struct statement *backend_evictee(struct backend *b)
+{
+	if (b->prepared.len < b->pools->config->max_prepared)
+		return NULL;
+	return list_entry(list_first(&b->prepared_lru), struct prepared, lru)
+		->statement;
+}
+
+/* ---- its stream --------------------------------------------------------- */
+
+static struct backend *of_stream(struct stream *s)
+{
+	return container_of(s, struct backend, stream);
+}
+
+static size_t on_backend_input(struct stream *s, struct slice bytes)
+{
+	struct backend *b = of_stream(s);
+
+	return b->ops->input(b->tenant, b, bytes);
+}
+
+/* Only a read gets here: what the server said last was relayed before. */
+static void backend_lost(struct backend *b)
+{
+	const struct backend_ops *ops = b->ops;
+	void *tenant = b->tenant;
+
+	b->must_close = true;
+	b->ops = NULL;
+	if (ops)
+		ops->lost(tenant, b, buf_slice(&b->fatal));
+	backend_close(b);
+}
+
+static void on_backend_eof(struct stream *s)
+{
+	backend_lost(of_stream(s));
+}
+
+static void on_backend_failed(struct stream *s, int error)
+{
+	log_debug(&of_stream(s)->log, "backend.failed", "%s",
+		strerror(-error));
+	backend_lost(of_stream(s));
+}
+
+static void on_backend_drained(struct stream *s)
+{
+	struct backend *b = of_stream(s);
+
+	if (b->ops && b->ops->drained)
+		b->ops->drained(b->tenant, b);
+}
+
+void backend_free(struct backend *b)
+{
+	struct pools *pools = b->pools;
+
+	cancel_orphan(b);
+	list_remove(&b->link);
+	b->flavour->n_backends[b->state]--;
+	backend_forget_all(b);
+	settings_unref(pools, b->settings);
+	for (uint32_t i = 0; i < b->replies.len; i++)
+		statement_unref(backend_reply(b, i)->statement);
+	free(b->replies.ring);
+	buf_deinit(&b->key);
+	buf_deinit(&b->fatal);
+	table_deinit(&b->prepared);
+	flavour_unref(b->flavour);
+	free(b);
+	pools_part_closed(pools);
+}
+
+static void on_backend_closed(struct stream *s)
+{
+	backend_free(of_stream(s));
+}
+
+static void on_backend_secured(struct stream *s)
+{
+	(void)s; /* login.c goes on with the next bytes */
+}
+
+const struct stream_ops backend_stream_ops = {
+	.input = on_backend_input,
+	.eof = on_backend_eof,
+	.failed = on_backend_failed,
+	.drained = on_backend_drained,
+	.secured = on_backend_secured,
+	.closed = on_backend_closed,
+};
+
+void backend_close(struct backend *b)
+{
+	struct pools *pools = b->pools;
+	enum backend_state was = b->state;
+
+	if (was == BACKEND_CLOSING)
+		return;
+	b->ops = NULL;
+	b->tenant = NULL;
+	backend_enter(b, BACKEND_CLOSING);
+	page_permit_give(pools->page, pools->worker, (int)b->pool->slot);
+	if (page_waiting_anywhere(pools->page, pools->worker))
+		page_ring_others(pools->page, pools->worker);
+	pool_touch(b->pool);
+	if (was == BACKEND_LOGIN)
+		login_abort(b);
+	else
+		stream_close(&b->stream);
+}
+
+
+/* ---- while nobody has it -------------------------------------------------- */
+
+/* A reload of the server's configuration: later greetings tell it. */
+static void note_parameter(struct flavour *f, struct slice body)
+{
+	struct slice message = slice_of(body.data - PG_HEAD,
+		body.len + PG_HEAD);
+	struct slice name = slice_of(body.data, slice_find(body, '\0'));
+	struct slice rest = buf_slice(&f->greeting);
+	struct pg_head head;
+	struct buf next = { 0 };
+
+	while (pg_head_parse(rest, &head) == PG_HEAD_OK) {
+		struct slice one = slice_of(rest.data, PG_HEAD + head.len);
+		struct slice text = slice_from(one, PG_HEAD);
+
+		rest = slice_from(rest, one.len);
+		if (!slice_equal(slice_of(text.data, slice_find(text, '\0')),
+			    name))
+			buf_append_slice(&next, one);
+	}
+	buf_append_slice(&next, message);
+	buf_deinit(&f->greeting);
+	f->greeting = next;
+}
+
+static size_t on_idle_input(void *tenant, struct backend *b,
+	struct slice bytes)
+{
+	size_t used = 0;
+	struct pg_head head;
+
+	(void)tenant;
+	for (;;) {
+		struct slice rest = slice_from(bytes, used);
+		struct slice body;
+
+		if (pg_head_parse(rest, &head) != PG_HEAD_OK ||
+			rest.len - PG_HEAD < head.len)
+			return used;
+		body = slice_of(rest.data + PG_HEAD, head.len);
+		if (head.type == PG_BACK_PARAMETER_STATUS)
+			note_parameter(b->flavour, body);
+		else if (head.type == PG_BACK_ERROR_RESPONSE)
+			b->must_close = true;
+		used += PG_HEAD + head.len;
+	}
+}
+
+static void on_idle_lost(void *tenant, struct backend *b, struct slice error)
+{
+	(void)tenant;
+	(void)error;
+	log_info(&b->log, "backend.lost", "while it was idle");
+}
+
+const struct backend_ops idle_ops = {
+	.input = on_idle_input,
+	.lost = on_idle_lost,
+};

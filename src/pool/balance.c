@@ -1,0 +1,491 @@
+/*
+ * Between a pool's queue and its backends: lending, waiting, opening, giving
+ * up.
+ *
+ * A backend that comes back goes idle at once and is handed on at the end of
+ * the turn, in the order of the queue. Nobody is called from inside
+ * somebody else's call, and whoever asks while others wait stands behind
+ * them.
+ */
+#include "pool/pool_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- choosing ------------------------------------------------------------ */
+
+enum { LOOK_AT = 16 }; /* idle backends compared for the best fit */
+
+static bool is_fit(const struct lease *l, const struct backend *b)
+{
+	if (!b->pool->pools->config->test_scatter)
+		return true;
+	return b->last_session != l->session ||
+		(l->prefer && b->sequence_owner == l->prefer);
+}
+
+/* Fewer things to restore is better; the last one used is warmest. */
+static int fit(const struct lease *l, const struct backend *b)
+{
+	if (l->prefer && b->sequence_owner == l->prefer)
+		return 3;
+	if (b->settings == l->settings)
+		return 2;
+	return 1;
+}
+
+static struct backend *choose_idle(const struct lease *l)
+{
+	struct backend *best = NULL;
+	int best_fit = 0;
+	int n = 0;
+
+	list_each (node, &l->flavour->backends[BACKEND_IDLE]) {
+		struct backend *b = list_entry(node, struct backend, link);
+		int f = is_fit(l, b) ? fit(l, b) : 0;
+
+		if (f > best_fit) {
+			best = b;
+			best_fit = f;
+		}
+		if (++n == LOOK_AT || (best_fit == 2 && !l->prefer))
+			break;
+	}
+	return best;
+}
+
+static void lend(struct lease *l, struct backend *b)
+{
+	backend_enter(b, BACKEND_LEASED);
+	b->last_session = l->session;
+	b->n_leases++;
+	b->pool->n_leases++;
+}
+
+struct backend *pool_lease(struct lease *l)
+{
+	struct pool *pool = l->flavour->pool;
+	struct backend *b = NULL;
+
+	if (!pool->n_waiting && !pool->is_paused)
+		b = choose_idle(l);
+	if (b) {
+		lend(l, b);
+		return b;
+	}
+	l->since_us = loop_clock_us();
+	list_push_back(&pool->waiting, &l->link);
+	pool->n_waiting++;
+	pool_touch(pool);
+	return NULL;
+}
+
+static void dequeue(struct lease *l)
+{
+	list_remove(&l->link);
+	l->flavour->pool->n_waiting--;
+}
+
+void lease_cancel(struct lease *l)
+{
+	if (!list_linked(&l->link))
+		return;
+	dequeue(l);
+	pool_touch(l->flavour->pool);
+}
+
+/* ---- opening ------------------------------------------------------------- */
+
+static uint32_t pool_count_state(struct pool *pool, enum backend_state state)
+{
+	uint32_t n = 0;
+
+	table_each (node, &pool->flavours)
+		n += container_of(node, struct flavour, node)
+			     ->n_backends[state];
+	return n;
+}
+
+/* The longest idle backend of another flavour, to make room. */
+static struct backend *idle_of_other(struct pool *pool, struct flavour *but)
+{
+	struct backend *oldest = NULL;
+
+	table_each (node, &pool->flavours) {
+		struct flavour *f = container_of(node, struct flavour, node);
+		struct backend *b;
+
+		if (f == but || list_empty(&f->backends[BACKEND_IDLE]))
+			continue;
+		b = list_entry(f->backends[BACKEND_IDLE].prev, struct backend,
+			link);
+		if (!oldest || b->state_at < oldest->state_at)
+			oldest = b;
+	}
+	return oldest;
+}
+
+static struct backend *idle_of_other_pool(struct pool *but)
+{
+	table_each (node, &but->pools->pools) {
+		struct pool *pool = container_of(node, struct pool, node);
+		struct backend *b = pool == but ? NULL :
+						  idle_of_other(pool, NULL);
+
+		if (b && !pool->n_waiting)
+			return b;
+	}
+	return NULL;
+}
+
+/* Everybody who has a backend sits on it, and nobody is at work. */
+static bool is_stuck(struct pool *pool, uint64_t now)
+{
+	if (pool_count_state(pool, BACKEND_LOGIN) ||
+		pool_count_state(pool, BACKEND_IDLE))
+		return false;
+	table_each (node, &pool->flavours) {
+		struct flavour *f = container_of(node, struct flavour, node);
+
+		list_each (at, &f->backends[BACKEND_LEASED]) {
+			struct backend *b =
+				list_entry(at, struct backend, link);
+
+			if (b->replies.len)
+				return false;
+		}
+	}
+	return now >= pool->retry_at;
+}
+
+static bool take_permit(struct pool *pool, struct flavour *f, bool is_reserve)
+{
+	struct pools *pools = pool->pools;
+	const struct config *c = pools->config;
+	uint32_t size = (uint32_t)(is_reserve ? c->max_server_connections :
+						c->pool_size);
+	struct backend *victim;
+
+	switch (page_permit_take(pools->page, pools->worker, (int)pool->slot,
+		size, (uint32_t)c->max_server_connections)) {
+	case PAGE_TAKEN:
+		return true;
+	case PAGE_POOL_FULL:
+		victim = idle_of_other(pool, f);
+		break;
+	default:
+		victim = idle_of_other(pool, f);
+		if (!victim)
+			victim = idle_of_other_pool(pool);
+		break;
+	}
+	/* Its permit is free now; the next round takes it. */
+	if (victim)
+		backend_close(victim);
+	return false;
+}
+
+static void open_one(struct flavour *f, bool is_reserve)
+{
+	struct backend *b = backend_create(f, is_reserve);
+
+	if (is_reserve)
+		log_warn(&f->pool->log, "pool.reserve",
+			"%s/%s: every backend is idle in a transaction or pinned while %u clients wait; opening a reserve",
+			f->pool->database, f->pool->user,
+			f->pool->n_waiting);
+	login_start(b);
+}
+
+/* Opens what the queue needs, a few at once. */
+static void open_needed(struct pool *pool)
+{
+	uint64_t now = loop_now(pool->pools->loop);
+	uint32_t n_opening = pool_count_state(pool, BACKEND_LOGIN);
+
+	if (now < pool->retry_at || pool->pools->is_closing || pool->is_paused)
+		return;
+	list_each (node, &pool->waiting) {
+		struct lease *l = list_entry(node, struct lease, link);
+
+		if (l->flavour->n_backends[BACKEND_LOGIN] >= pool->n_waiting ||
+			n_opening >= CONNECTS_AT_ONCE)
+			return;
+		if (!take_permit(pool, l->flavour, false))
+			return;
+		open_one(l->flavour, false);
+		n_opening++;
+	}
+}
+
+static void open_reserve(struct pool *pool, uint64_t now)
+{
+	struct list *first = list_first(&pool->waiting);
+	struct lease *l;
+
+	if (!first || pool->is_paused || !is_stuck(pool, now))
+		return;
+	l = list_entry(first, struct lease, link);
+	if (loop_clock_us() - l->since_us < RESERVE_AFTER_MS * 1000)
+		return;
+	if (take_permit(pool, l->flavour, true))
+		open_one(l->flavour, true);
+}
+
+/* ---- handing over ---------------------------------------------------------- */
+
+static struct lease *next_served(struct pool *pool, struct backend **ret_b)
+{
+	list_each (node, &pool->waiting) {
+		struct lease *l = list_entry(node, struct lease, link);
+		struct backend *b = choose_idle(l);
+
+		if (b) {
+			*ret_b = b;
+			return l;
+		}
+	}
+	return NULL;
+}
+
+static void hand_over(struct pool *pool)
+{
+	struct backend *b;
+	struct lease *l;
+
+	while (!pool->is_paused && pool->n_waiting &&
+		(l = next_served(pool, &b))) {
+		dequeue(l);
+		pool->wait_us += loop_clock_us() - l->since_us;
+		lend(l, b);
+		l->done(l, b, NULL);
+	}
+}
+
+/* With one backend left to get, scattering gives way. */
+static void hand_over_scattered(struct pool *pool)
+{
+	struct list *first = list_first(&pool->waiting);
+	struct lease *l;
+	struct list *idle;
+
+	if (!first || !pool->pools->config->test_scatter)
+		return;
+	l = list_entry(first, struct lease, link);
+	idle = list_first(&l->flavour->backends[BACKEND_IDLE]);
+	if (!idle || l->flavour->n_backends[BACKEND_LOGIN])
+		return;
+	dequeue(l);
+	lend(l, list_entry(idle, struct backend, link));
+	l->done(l, list_entry(idle, struct backend, link), NULL);
+}
+
+/* ---- between workers ------------------------------------------------------- */
+
+static uint32_t fair_share(const struct pools *pools)
+{
+	uint32_t n = page_workers(pools->page);
+
+	return (uint32_t)MAX(1, pools->config->pool_size / n);
+}
+
+static uint32_t pool_held(struct pool *pool)
+{
+	uint32_t n = 0;
+
+	for (int state = 0; state < BACKEND_CLOSING; state++)
+		n += pool_count_state(pool, (enum backend_state)state);
+	return n;
+}
+
+/* Asks the others when this worker has less than its share of the pool. */
+static void ask_others(struct pool *pool)
+{
+	struct pools *pools = pool->pools;
+	uint32_t n = 0;
+
+	if (pool->n_waiting && pool_held(pool) < fair_share(pools))
+		n = MIN(pool->n_waiting, fair_share(pools) - pool_held(pool));
+	else if (pool->n_waiting)
+		n = 1; /* for what is idle elsewhere */
+	page_waiting_set(pools->page, pools->worker, pool->slot, n);
+	if (n && pool_count_state(pool, BACKEND_LOGIN) == 0)
+		page_ring_others(pools->page, pools->worker);
+}
+
+/* Gives up what idles here while a worker below its share waits. */
+static void give_to_others(struct pool *pool)
+{
+	struct pools *pools = pool->pools;
+	struct backend *b;
+
+	if (!page_waiting_elsewhere(pools->page, pools->worker, pool->slot))
+		return;
+	if (pool->n_waiting && pool_held(pool) <= fair_share(pools))
+		return;
+	b = idle_of_other(pool, NULL);
+	if (b)
+		backend_close(b);
+}
+
+void pool_balance(struct pool *pool)
+{
+	if (page_waiting_anywhere(pool->pools->page, pool->pools->worker))
+		give_to_others(pool);
+	hand_over(pool);
+	if (!pool->n_waiting) {
+		page_waiting_set(pool->pools->page, pool->pools->worker,
+			pool->slot, 0);
+		return;
+	}
+	open_needed(pool);
+	hand_over_scattered(pool);
+	ask_others(pool);
+}
+
+/* ---- coming and going ------------------------------------------------------ */
+
+static void fail_lease(struct lease *l, const struct lease_error *error)
+{
+	dequeue(l);
+	l->done(l, NULL, error);
+}
+
+void pool_opened(struct backend *b)
+{
+	struct pool *pool = b->pool;
+
+	pool->backoff_ms = BACKOFF_FIRST_MS;
+	pool->retry_at = 0;
+	pool_release(b);
+}
+
+/* Trying again would end the same way. */
+static bool is_final(struct slice sqlstate)
+{
+	static const char *const classes[] = { "28", "3D", "42", "22", "0A",
+		"08P" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+		if (slice_starts_with(sqlstate, slice_str(classes[i])))
+			return true;
+	return false;
+}
+
+static void fail_flavour(struct flavour *f, const struct lease_error *error)
+{
+	list_each_safe (node, &f->pool->waiting) {
+		struct lease *l = list_entry(node, struct lease, link);
+
+		if (l->flavour == f)
+			fail_lease(l, error);
+	}
+}
+
+static void back_off(struct pool *pool, uint64_t now)
+{
+	uint64_t jitter = loop_clock_us() % (pool->backoff_ms / 2 + 1);
+
+	pool->host = (pool->host + 1) % pool->pools->upstream->n_hosts;
+	pool->retry_at = now + pool->backoff_ms + jitter;
+	pool->backoff_ms = MIN(pool->backoff_ms * 2, BACKOFF_MAX_MS);
+}
+
+void pool_open_failed(struct backend *b, struct slice raw,
+	const struct fault *f)
+{
+	struct lease_error error = { .raw = raw, .fault = *f };
+	struct slice sqlstate = pg_error_field(raw, 'C');
+	struct slice text = pg_error_field(raw, 'M');
+	struct flavour *flavour = flavour_ref(b->flavour);
+	struct pool *pool = b->pool;
+	uint32_t held;
+
+	if (raw.len)
+		fault_set(&pool->trouble, FAULT_NOT_READY, "%.*s",
+			(int)MIN(text.len, 200), text.data);
+	else
+		pool->trouble = *f;
+	if (log_limit_pass(&pool->log_trouble, 1, &held))
+		log_warn(&pool->log, "backend.refused", "%s/%s: %s",
+			pool->database, pool->user, pool->trouble.text);
+	if (raw.len && is_final(sqlstate))
+		fail_flavour(flavour, &error);
+	else
+		back_off(pool, loop_now(pool->pools->loop));
+	backend_close(b);
+	flavour_unref(flavour);
+}
+
+void pool_release(struct backend *b)
+{
+	check(!b->replies.len && b->tx == 'I');
+	b->ops = &idle_ops;
+	b->tenant = NULL;
+	if (b->must_close || (b->is_reserve && !b->pool->n_waiting)) {
+		backend_close(b);
+		return;
+	}
+	if (!list_empty(&b->cancels)) {
+		backend_enter(b, BACKEND_SETTLING);
+		return;
+	}
+	backend_enter(b, BACKEND_IDLE);
+	if (b->pool->n_waiting ||
+		page_waiting_anywhere(b->pools->page, b->pools->worker))
+		pool_touch(b->pool);
+}
+
+/* ---- time ------------------------------------------------------------------ */
+
+static void time_out_waiting(struct pool *pool, uint64_t now_us)
+{
+	const struct config *c = pool->pools->config;
+	struct lease_error error = { 0 };
+	struct list *node;
+
+	while (c->query_wait_timeout && (node = list_first(&pool->waiting))) {
+		struct lease *l = list_entry(node, struct lease, link);
+
+		if (now_us - l->since_us < c->query_wait_timeout * 1000)
+			return;
+		if (pool->retry_at)
+			error.fault = pool->trouble;
+		else
+			fault_set(&error.fault, FAULT_BUSY,
+				"no server connection became free within %llu ms (query_wait_timeout)",
+				(unsigned long long)c->query_wait_timeout);
+		fail_lease(l, &error);
+	}
+}
+
+static void retire_idle(struct flavour *f, uint64_t now)
+{
+	const struct config *c = f->pool->pools->config;
+
+	list_each_safe (node, &f->backends[BACKEND_IDLE]) {
+		struct backend *b = list_entry(node, struct backend, link);
+		bool is_old = b->close_at && now >= b->close_at;
+		bool is_unused = c->server_idle_timeout &&
+			now - b->state_at >= c->server_idle_timeout;
+
+		if (is_old || is_unused || b->must_close)
+			backend_close(b);
+	}
+	list_each_safe (node, &f->backends[BACKEND_CLEANING]) {
+		struct backend *b = list_entry(node, struct backend, link);
+
+		if (now - b->state_at >= CLEANING_MS)
+			backend_close(b);
+	}
+}
+
+void pool_tick(struct pool *pool, uint64_t now)
+{
+	table_each (node, &pool->flavours)
+		retire_idle(container_of(node, struct flavour, node), now);
+	time_out_waiting(pool, loop_clock_us());
+	open_reserve(pool, now);
+	if (pool->n_waiting)
+		pool_touch(pool);
+}

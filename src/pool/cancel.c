@@ -1,0 +1,152 @@
+/*
+ * Cancelling what a backend runs.
+ *
+ * A cancel request travels on a connection of its own, and PostgreSQL closes
+ * that connection after it has sent the signal. So a backend whose requests
+ * are all closed cannot be hit by one any more, and only then it may be lent
+ * to somebody else.
+ */
+#include "pool/pool_priv.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { CANCEL_MS = 10000 };
+
+struct cancel {
+	struct connector connector;
+	struct stream stream;
+	struct timer deadline;
+	struct pools *pools;
+	struct backend *backend; /* NULL once it is gone */
+	struct list link;        /* in the backend's cancels */
+	uint32_t pid;
+	struct buf key;
+	uint8_t n_open;
+	bool is_ending;
+};
+
+static void cancel_part_closed(struct cancel *c)
+{
+	struct pools *pools = c->pools;
+
+	if (--c->n_open)
+		return;
+	buf_deinit(&c->key);
+	free(c);
+	pools_part_closed(pools);
+}
+
+static void on_cancel_connector_closed(struct connector *connector)
+{
+	cancel_part_closed(container_of(connector, struct cancel, connector));
+}
+
+static void on_cancel_deadline_closed(struct timer *timer)
+{
+	cancel_part_closed(container_of(timer, struct cancel, deadline));
+}
+
+static void on_cancel_stream_closed(struct stream *s)
+{
+	cancel_part_closed(container_of(s, struct cancel, stream));
+}
+
+/* The request is over, one way or another. */
+static void cancel_end(struct cancel *c)
+{
+	struct backend *b = c->backend;
+
+	if (c->is_ending)
+		return;
+	c->is_ending = true;
+	list_remove(&c->link);
+	connector_close(&c->connector, on_cancel_connector_closed);
+	timer_close(&c->deadline, on_cancel_deadline_closed);
+	if (c->stream.ops)
+		stream_close(&c->stream);
+	if (b && list_empty(&b->cancels) && b->state == BACKEND_SETTLING)
+		pool_release(b);
+}
+
+static size_t on_cancel_input(struct stream *s, struct slice bytes)
+{
+	(void)s;
+	return bytes.len; /* PostgreSQL answers nothing */
+}
+
+static void on_cancel_eof(struct stream *s)
+{
+	cancel_end(container_of(s, struct cancel, stream));
+}
+
+static void on_cancel_failed(struct stream *s, int error)
+{
+	(void)error;
+	cancel_end(container_of(s, struct cancel, stream));
+}
+
+static const struct stream_ops cancel_stream_ops = {
+	.input = on_cancel_input,
+	.eof = on_cancel_eof,
+	.failed = on_cancel_failed,
+	.closed = on_cancel_stream_closed,
+};
+
+static void on_cancel_connected(struct connector *connector, int fd, int error)
+{
+	struct cancel *c = container_of(connector, struct cancel, connector);
+	CLEANUP(buf_deinit) struct buf message = { 0 };
+
+	if (fd < 0) {
+		log_warn(c->backend ? &c->backend->log : NULL, "cancel.failed",
+			"%s (%d)", connector->text, error);
+		cancel_end(c);
+		return;
+	}
+	c->n_open++;
+	stream_open(&c->stream, c->pools->loop, fd, &cancel_stream_ops);
+	pg_put_cancel(&message, c->pid, buf_slice(&c->key));
+	stream_write_slice(&c->stream, buf_slice(&message));
+}
+
+/* An unanswered request may still hit: its backend must not be lent. */
+static void on_cancel_deadline(struct timer *timer)
+{
+	struct cancel *c = container_of(timer, struct cancel, deadline);
+
+	if (c->backend)
+		c->backend->must_close = true;
+	cancel_end(c);
+}
+
+void backend_cancel(struct backend *b)
+{
+	const struct upstream_host *host =
+		&b->pools->upstream->hosts[b->pool->host];
+	struct cancel *c;
+
+	if (!b->key.len || !list_empty(&b->cancels))
+		return;
+	c = xnew(struct cancel);
+	c->pools = b->pools;
+	c->backend = b;
+	c->pid = b->pid;
+	c->n_open = 2;
+	buf_append_slice(&c->key, buf_slice(&b->key));
+	list_push_back(&b->cancels, &c->link);
+	b->pools->n_open++;
+	timer_init(&c->deadline, b->pools->loop, on_cancel_deadline);
+	timer_start(&c->deadline, CANCEL_MS, 0);
+	connector_open(&c->connector, b->pools->loop,
+		*host->hostaddr ? host->hostaddr : host->host, host->port,
+		CANCEL_MS, on_cancel_connected);
+}
+
+void cancel_orphan(struct backend *b)
+{
+	struct list *node;
+
+	while ((node = list_pop(&b->cancels)))
+		list_entry(node, struct cancel, link)->backend = NULL;
+}

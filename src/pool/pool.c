@@ -1,0 +1,389 @@
+/*
+ * Pools and flavours: who exists, who comes and who goes. What happens
+ * between a queue and its backends is in balance.c.
+ */
+#include "pool/pool_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- secrets ------------------------------------------------------------ */
+
+void pool_secret_deinit(struct pool_secret *secret)
+{
+	if (secret->password)
+		explicit_bzero(secret->password, strlen(secret->password));
+	free(secret->password);
+	explicit_bzero(secret, sizeof(*secret));
+}
+
+static void pool_set_secret(struct pool *pool, const struct pool_secret *secret)
+{
+	struct pool_secret copy;
+
+	if (!secret)
+		return;
+	copy = *secret;
+	if (copy.password)
+		copy.password = xstrdup(copy.password);
+	pool_secret_deinit(&pool->secret);
+	pool->secret = copy;
+}
+
+/* ---- flavours ----------------------------------------------------------- */
+
+static bool flavour_equal(const struct table_node *node, const void *key)
+{
+	const struct flavour *f = container_of(node, struct flavour, node);
+
+	return slice_equal(buf_slice(&f->params), *(const struct slice *)key);
+}
+
+static struct flavour *flavour_create(struct pool *pool, struct slice params)
+{
+	struct flavour *f = xnew(struct flavour);
+
+	f->pool = pool;
+	buf_append_slice(&f->params, params);
+	for (size_t i = 0; i < BACKEND_STATES; i++)
+		list_init(&f->backends[i]);
+	table_init(&f->statements);
+	table_add(&pool->flavours,
+		table_hash(&pool->flavours, params.data, params.len), &f->node);
+	return f;
+}
+
+struct flavour *flavour_ref(struct flavour *f)
+{
+	f->n_refs++;
+	return f;
+}
+
+/* The pool outlives its flavours: it is kept for its numbers. */
+void flavour_unref(struct flavour *f)
+{
+	if (!f || --f->n_refs)
+		return;
+	table_remove(&f->pool->flavours, &f->node);
+	table_deinit(&f->statements);
+	buf_deinit(&f->params);
+	buf_deinit(&f->greeting);
+	free(f);
+}
+
+struct slice flavour_greeting(const struct flavour *f)
+{
+	return buf_slice(&f->greeting);
+}
+
+struct pools *flavour_pools(const struct flavour *f)
+{
+	return f->pool->pools;
+}
+
+struct pool *flavour_pool(const struct flavour *f)
+{
+	return f->pool;
+}
+
+/* ---- pools -------------------------------------------------------------- */
+
+const char *pool_database(const struct pool *pool)
+{
+	return pool->database;
+}
+
+const char *pool_user(const struct pool *pool)
+{
+	return pool->user;
+}
+
+static bool pool_equal(const struct table_node *node, const void *key)
+{
+	const struct pool *pool = container_of(node, struct pool, node);
+	const struct slice *names = key;
+
+	return slice_is(names[0], pool->database) &&
+		slice_is(names[1], pool->user);
+}
+
+static struct pool *pool_create(struct pools *pools, struct slice database,
+	struct slice user, uint64_t hash)
+{
+	CLEANUP(buf_deinit) struct buf key = { 0 };
+	struct pool *pool;
+	unsigned slot;
+
+	buf_put_cstr(&key, database);
+	buf_put_cstr(&key, user);
+	if (page_pool_slot(pools->page, page_hash(pools->page,
+		    buf_slice(&key)), &slot) < 0)
+		return NULL;
+	pool = xnew(struct pool);
+	pool->pools = pools;
+	pool->slot = slot;
+	pool->log = (struct log_scope){ "pool", slot };
+	pool->database = slice_dup(database);
+	pool->user = slice_dup(user);
+	pool->backoff_ms = BACKOFF_FIRST_MS;
+	list_init(&pool->waiting);
+	table_init(&pool->flavours);
+	table_add(&pools->pools, hash, &pool->node);
+	return pool;
+}
+
+void pool_destroy(struct pool *pool)
+{
+	check(!pool->n_waiting && !pool->flavours.len);
+	list_remove(&pool->dirty);
+	pool_secret_deinit(&pool->secret);
+	table_deinit(&pool->flavours);
+	free(pool->database);
+	free(pool->user);
+	free(pool);
+}
+
+struct flavour *flavour_get(struct pools *pools, struct slice database,
+	struct slice user, struct slice params,
+	const struct pool_secret *secret)
+{
+	struct slice names[] = { database, user };
+	uint64_t hash = table_hash(&pools->pools, database.data, database.len);
+	struct table_node *node;
+	struct pool *pool;
+
+	hash = table_hash_more(&pools->pools, hash, user.data, user.len);
+	node = table_find(&pools->pools, hash, pool_equal, names);
+	pool = node ? container_of(node, struct pool, node) :
+		      pool_create(pools, database, user, hash);
+	if (!pool)
+		return NULL;
+	pool_set_secret(pool, secret);
+	hash = table_hash(&pool->flavours, params.data, params.len);
+	node = table_find(&pool->flavours, hash, flavour_equal, &params);
+	return flavour_ref(node ? container_of(node, struct flavour, node) :
+				  flavour_create(pool, params));
+}
+
+/* ---- all of them -------------------------------------------------------- */
+
+/* Calls fn for every pool; fn must not add or remove pools. */
+#define pools_each_pool(pool, pools)                                   \
+	table_each (node_, &(pools)->pools)                            \
+		for (struct pool *pool =                               \
+				container_of(node_, struct pool, node); \
+			pool; pool = NULL)
+
+static void on_tick(struct timer *timer)
+{
+	struct pools *pools = container_of(timer, struct pools, tick);
+	uint64_t now = loop_now(pools->loop);
+
+	pools_each_pool (pool, pools)
+		pool_tick(pool, now);
+}
+
+static void on_turn(void *owner)
+{
+	struct pools *pools = owner;
+	struct list *node;
+
+	while ((node = list_pop(&pools->dirty)))
+		pool_balance(list_entry(node, struct pool, dirty));
+}
+
+void pool_touch(struct pool *pool)
+{
+	if (!list_linked(&pool->dirty))
+		list_push_back(&pool->pools->dirty, &pool->dirty);
+}
+
+struct pools *pools_create(const struct pools_env *env, struct fault *f)
+{
+	const struct upstream *up = env->upstream;
+	struct pools *pools = xnew(struct pools);
+
+	pools->loop = env->loop;
+	pools->page = env->page;
+	pools->worker = env->worker;
+	pools->config = env->config;
+	pools->upstream = up;
+	if (up->hosts[0].host[0] != '/' && strcmp(up->sslmode, "disable") != 0) {
+		pools->tls = tls_context_client(up->sslmode, up->sslrootcert,
+			up->sslcert, up->sslkey, f);
+		if (!pools->tls) {
+			free(pools);
+			return NULL;
+		}
+	}
+	table_init(&pools->pools);
+	table_init(&pools->settings);
+	list_init(&pools->dirty);
+	timer_init(&pools->tick, pools->loop, on_tick);
+	timer_start(&pools->tick, POOL_TICK_MS, POOL_TICK_MS);
+	loop_on_turn(pools->loop, on_turn, pools);
+	pools->n_open = 1; /* the timer */
+	return pools;
+}
+
+void pools_reload(struct pools *pools, const struct config *next)
+{
+	pools->config = next;
+	pools_each_pool (pool, pools)
+		pool_touch(pool);
+}
+
+void pools_bell(struct pools *pools)
+{
+	pools_each_pool (pool, pools)
+		pool_touch(pool);
+}
+
+void pools_part_closed(struct pools *pools)
+{
+	if (--pools->n_open == 0 && pools->closed)
+		pools->closed(pools->owner);
+}
+
+static void on_tick_closed(struct timer *timer)
+{
+	pools_part_closed(container_of(timer, struct pools, tick));
+}
+
+static void flavour_close_backends(struct flavour *f)
+{
+	for (int state = 0; state < BACKEND_CLOSING; state++) {
+		struct list *node;
+
+		while ((node = list_first(&f->backends[state])))
+			backend_close(list_entry(node, struct backend, link));
+	}
+}
+
+void pools_close(struct pools *pools, void (*closed)(void *owner), void *owner)
+{
+	pools->is_closing = true;
+	pools->closed = closed;
+	pools->owner = owner;
+	pools_each_pool (pool, pools) {
+		table_each (node, &pool->flavours)
+			flavour_close_backends(
+				container_of(node, struct flavour, node));
+	}
+	timer_close(&pools->tick, on_tick_closed);
+}
+
+void pools_destroy(struct pools *pools)
+{
+	struct table_node *node;
+
+	if (!pools)
+		return;
+	while ((node = table_any(&pools->pools))) {
+		table_remove(&pools->pools, node);
+		pool_destroy(container_of(node, struct pool, node));
+	}
+	tls_context_unref(pools->tls);
+	table_deinit(&pools->pools);
+	table_deinit(&pools->settings);
+	free(pools);
+}
+
+/* ---- the operator's commands --------------------------------------------- */
+
+static bool is_of(const struct pool *pool, const char *database)
+{
+	return !database || !strcmp(pool->database, database);
+}
+
+static void flavour_evict(struct flavour *f)
+{
+	for (int state = 0; state < BACKEND_CLOSING; state++)
+		list_each (node, &f->backends[state])
+			list_entry(node, struct backend, link)->must_close =
+				true;
+	for (struct list *node;
+		(node = list_first(&f->backends[BACKEND_IDLE]));)
+		backend_close(list_entry(node, struct backend, link));
+}
+
+void pools_evict(struct pools *pools, const char *database)
+{
+	pools_each_pool (pool, pools) {
+		if (!is_of(pool, database))
+			continue;
+		table_each (node, &pool->flavours)
+			flavour_evict(container_of(node, struct flavour, node));
+	}
+}
+
+static void pools_set_paused(struct pools *pools, const char *database,
+	bool is_paused)
+{
+	pools_each_pool (pool, pools) {
+		if (!is_of(pool, database))
+			continue;
+		pool->is_paused = is_paused;
+		pool_touch(pool);
+	}
+}
+
+void pools_pause(struct pools *pools, const char *database)
+{
+	pools_set_paused(pools, database, true);
+}
+
+void pools_resume(struct pools *pools, const char *database)
+{
+	pools_set_paused(pools, database, false);
+}
+
+/* ---- numbers -------------------------------------------------------------- */
+
+static struct pool_stats pool_count(struct pool *pool)
+{
+	struct list *first = list_first(&pool->waiting);
+	struct pool_stats stats = {
+		.database = pool->database,
+		.user = pool->user,
+		.n_waiting = pool->n_waiting,
+		.is_paused = pool->is_paused,
+		.n_leases = pool->n_leases,
+		.wait_us = pool->wait_us,
+	};
+
+	if (first)
+		stats.longest_wait_us = loop_clock_us() -
+			list_entry(first, struct lease, link)->since_us;
+	table_each (node, &pool->flavours) {
+		struct flavour *f = container_of(node, struct flavour, node);
+
+		for (int state = 0; state < BACKEND_STATES; state++)
+			stats.n_backends[state] += f->n_backends[state];
+	}
+	return stats;
+}
+
+void pools_each(struct pools *pools, pool_each_fn *fn, void *ctx)
+{
+	pools_each_pool (pool, pools) {
+		struct pool_stats stats = pool_count(pool);
+
+		fn(ctx, pool, &stats);
+	}
+}
+
+void pools_each_backend(struct pools *pools, backend_each_fn *fn, void *ctx)
+{
+	pools_each_pool (pool, pools) {
+		table_each (node, &pool->flavours) {
+			struct flavour *f =
+				container_of(node, struct flavour, node);
+
+			for (int state = 0; state < BACKEND_STATES; state++)
+				list_each (at, &f->backends[state])
+					fn(ctx, list_entry(at, struct backend,
+							link));
+		}
+	}
+}

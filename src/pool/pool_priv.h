@@ -1,0 +1,100 @@
+#pragma once
+
+/* What the files of pool/ share. */
+#include "pool/pool.h"
+#include "wire/crypto/crypto.h"
+#include "wire/pg/pg.h"
+
+enum {
+	POOL_TICK_MS = 100,
+	CONNECTS_AT_ONCE = 4,    /* per pool: no stampede after an outage */
+	BACKOFF_FIRST_MS = 50,
+	BACKOFF_MAX_MS = 3000,
+	RESERVE_AFTER_MS = 200,  /* all stuck for so long: open a reserve */
+	CLEANING_MS = 5000,      /* a backend not clean by then is closed */
+};
+
+struct flavour {
+	struct table_node node; /* in its pool */
+	struct pool *pool;
+	uint32_t n_refs;        /* sessions, statements and backends */
+	struct buf params;      /* as flavour_get() normalised them */
+	struct buf greeting;
+	struct list backends[BACKEND_STATES];
+	uint32_t n_backends[BACKEND_STATES];
+	struct table statements;
+};
+
+struct pool {
+	struct table_node node; /* in pools */
+	struct list dirty;      /* in pools->dirty: to balance this turn */
+	struct pools *pools;
+	struct log_scope log;
+	char *database;
+	char *user;
+	unsigned slot;          /* in the page */
+	struct pool_secret secret;
+	size_t host;            /* of the upstream's hosts: the one that works */
+	struct table flavours;
+	struct list waiting;    /* leases, longest first */
+	uint32_t n_waiting;
+	bool is_paused;
+	uint64_t retry_at;      /* no connect before that */
+	uint64_t backoff_ms;
+	struct fault trouble;   /* of the last failed connect */
+	struct log_limit log_trouble;
+	uint64_t n_leases;
+	uint64_t wait_us;
+};
+
+struct pools {
+	struct loop *loop;
+	struct page *page;
+	unsigned worker;
+	const struct config *config;
+	const struct upstream *upstream;
+	struct tls_context *tls;
+	struct table pools;
+	struct list dirty;
+	struct table settings;
+	struct timer tick;
+	uint64_t n_ids;
+	uint32_t n_open; /* backends and cancels whose memory is alive */
+	bool is_closing;
+	void (*closed)(void *owner);
+	void *owner;
+};
+
+/* backend.c */
+struct backend *backend_create(struct flavour *flavour, bool is_reserve);
+void backend_enter(struct backend *b, enum backend_state state);
+void backend_free(struct backend *b);
+extern const struct stream_ops backend_stream_ops;
+extern const struct backend_ops idle_ops;
+void pools_part_closed(struct pools *pools);
+
+/* login.c: connects and logs in; then pool_opened() or pool_open_failed(). */
+void login_start(struct backend *b);
+/* The backend ends while it logs in: calls neither. */
+void login_abort(struct backend *b);
+
+/* pool.c */
+void pool_opened(struct backend *b);
+/* Closes b. raw: the body of the server's ErrorResponse, or empty; fault:
+ * our own words otherwise. */
+void pool_open_failed(struct backend *b, struct slice raw,
+	const struct fault *f);
+/* Its queue or its backends changed: look at both at the end of the turn. */
+void pool_touch(struct pool *pool);
+void pool_destroy(struct pool *pool);
+
+/* balance.c */
+void pool_balance(struct pool *pool);
+void pool_tick(struct pool *pool, uint64_t now);
+
+/* clean.c */
+void clean_start(struct backend *b);
+void clean_tick(struct backend *b, uint64_t now);
+
+/* cancel.c: the backend goes, its cancel requests end without it. */
+void cancel_orphan(struct backend *b);

@@ -1,0 +1,181 @@
+#pragma once
+
+/*
+ * What the files of session/ share.
+ *
+ *   door.c      the door: accepting, time, draining, messages of others
+ *   session.c   one client's states, beginning and end
+ *   startup.c   startup packets, TLS, authentication, greeting
+ *   front.c     what the client says
+ *   prepared.c  the client's names for statements
+ *   relay.c     what the server says
+ *   residue.c   what a transaction left behind: settings and pins
+ *   cancel.c    cancel keys
+ *   console.c   the admin console
+ */
+#include "auth/auth.h"
+#include "metrics/metrics.h"
+#include "pool/pool.h"
+#include "session/session.h"
+#include "wire/pg/pg.h"
+#include "wire/sql/sql.h"
+
+enum {
+	/* Messages up to this size are looked at whole; longer ones stream. */
+	FRONT_WHOLE = 128 * 1024,
+	/* Parse texts up to this size are kept, so that they can be prepared
+	 * on other server connections. */
+	STATEMENT_KEEP = 1024 * 1024,
+	/* A statement prepared so recently needs no second look when a client
+	 * prepares it again. */
+	STATEMENT_FRESH_MS = 5000,
+	/* Names one client may have prepared. */
+	NAMES_MAX = 20000,
+	CANCEL_KEY_NEW = 32, /* bytes of a protocol 3.2 key */
+	DOOR_TICK_MS = 250,
+	FINISH_MS = 5000,    /* for last words to leave */
+};
+
+enum session_state {
+#define SESSION_STATE(name, label, next) SESSION_##name,
+#include "session/session_states.def"
+#undef SESSION_STATE
+	SESSION_STATES
+};
+
+enum {
+	PIN_NR_START_ = -1,
+#define PIN(name, label, what) PIN_NR_##name,
+#include "proto/pins.def"
+#undef PIN
+	PIN_COUNT
+};
+
+enum session_pin {
+#define PIN(name, label, what) PIN_##name = 1 << PIN_NR_##name,
+#include "proto/pins.def"
+#undef PIN
+};
+
+struct startup;
+struct console;
+struct names;
+struct name;
+
+struct session {
+	struct stream stream;
+	struct log_scope log;
+	struct door *door;        /* borrowed */
+	struct list link;         /* in the door's list of its state */
+	struct table_node by_pid;
+	struct startup *startup;  /* until READY */
+	struct console *console;  /* in CONSOLE */
+	struct flavour *flavour;  /* ref */
+	struct settings *initial; /* ref: what its startup packet set */
+	struct settings *settings; /* ref: what is set for it now */
+	struct backend *backend;  /* leased, or NULL */
+	struct lease lease;
+	struct names *names;      /* its prepared statements; NULL: none */
+	struct statement *unnamed; /* ref; its unnamed statement */
+	uint64_t unnamed_version; /* which Parse made it */
+	uint64_t state_at;        /* loop_now() */
+	uint64_t connected_at;
+	uint64_t request_us;      /* loop_clock_us() of the exchange's start */
+	uint32_t pid;             /* ours, not the server's */
+	uint32_t residue;         /* SQL_* of what ran since the last look */
+	uint32_t front_left;      /* of a message that streams through */
+	uint16_t pins;            /* enum session_pin */
+	uint8_t state;
+	char tx;                  /* as the client was told last */
+	char key_len;             /* of the cancel key */
+	bool is_unix;
+	bool has_eof;             /* the client says no more */
+	bool has_error;           /* an error came since the last Sync */
+	bool is_skipping;         /* drop messages until Sync */
+	bool is_dropping;         /* front_left bytes go nowhere */
+	bool in_batch;            /* extended messages without a Sync yet */
+	bool in_copy;             /* the server waits for COPY data */
+	bool has_fence;           /* see relay.c */
+	bool is_native;           /* its names are the server's names */
+	bool reads_sequences;     /* has used currval() or lastval() */
+	bool is_dirty_unnamed;    /* its unnamed statement is not kept here */
+	bool wants_ready;         /* the probe holds its ReadyForQuery */
+	bool is_barred;           /* waits for an injected answer */
+	bool is_admin;
+	uint8_t key[CANCEL_KEY_NEW];
+};
+
+struct door {
+	struct loop *loop;
+	struct page *page;
+	unsigned worker;
+	const struct config *config;
+	struct door_env env;
+	struct pools *pools;
+	struct auth_users *users;
+	struct tls_context *tls;
+	struct list listeners;
+	struct list sessions[SESSION_STATES];
+	uint32_t n_sessions[SESSION_STATES];
+	struct table by_pid;
+	struct timer tick;
+	struct buf out;        /* a message being built; empty in between */
+	struct sql_summary *summary; /* of the text being looked at */
+	struct sql_scanner *scanner; /* of the one long Query ... see front.c */
+	uint64_t n_ids;
+	uint32_t n_open;
+	door_idle_fn *drained;
+	door_idle_fn *closed;
+	struct log_limit log_bad;
+	bool is_draining;
+	bool is_closing;
+};
+
+/* session.c */
+struct session *session_create(struct door *door, int fd,
+	const struct sockaddr *peer);
+void session_enter(struct session *s, enum session_state next);
+/* The client gets this as FATAL and is gone; its backend is cleaned. */
+void session_fatal(struct session *s, const struct fault *f);
+/* The same with the body of a server's own ErrorResponse. */
+void session_fatal_raw(struct session *s, struct slice body);
+/* Ends without a word, once what was written has left. */
+void session_finish(struct session *s);
+/* Processes what the client has sent already. */
+void session_continue(struct session *s);
+/* Whatever was written to door->out goes to the client. */
+void session_send(struct session *s);
+/* Whatever was written to door->out goes to its backend. */
+void session_send_back(struct session *s);
+const char *session_state_name(enum session_state state);
+
+/* startup.c */
+size_t startup_input(struct session *s, struct slice bytes);
+void startup_begin(struct session *s, const struct sockaddr *peer);
+void startup_secured(struct session *s);
+void startup_end(struct session *s);
+
+/* front.c */
+size_t front_input(struct session *s, struct slice bytes);
+/* It has a backend now: with its settings, unless they must be put there. */
+void front_attach(struct session *s, struct backend *b);
+/* Sends sql of our own; its answers are swallowed. */
+void front_inject(struct session *s, const char *sql);
+
+/* prepared.c: see there. */
+struct name *names_find(struct session *s, struct slice name);
+void names_clear(struct session *s);
+size_t names_count(const struct session *s);
+
+/* relay.c */
+extern const struct backend_ops relay_ops;
+/* Nothing is owed and the server is idle: probe, keep or give back. */
+void relay_settled(struct session *s);
+/* Takes back what was to be answered, from the last to the first. */
+void relay_undo(struct session *s, uint32_t down_to);
+
+/* residue.c */
+bool residue_needs_restore(struct session *s);
+void residue_restore(struct session *s);
+bool residue_needs_probe(struct session *s);
+void residue_probe(struct session *s);
