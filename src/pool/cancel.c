@@ -123,7 +123,7 @@ static void on_cancel_deadline(struct timer *timer)
 void backend_cancel(struct backend *b)
 {
 	const struct upstream_host *host =
-		&b->pools->upstream->hosts[b->pool->host];
+		&b->pools->upstream->hosts[b->host];
 	struct cancel *c;
 
 	if (!b->key.len || !list_empty(&b->cancels))

@@ -13,7 +13,6 @@ struct login {
 	struct timer deadline;
 	struct backend *backend;  /* NULL once the login is over */
 	struct backend *orphan;   /* freed with us when its stream never was */
-	size_t host;              /* which of the upstream's is tried */
 	struct scram_client scram;
 	struct buf greeting;      /* ParameterStatus messages so far */
 	uint8_t n_open;
@@ -310,7 +309,7 @@ static size_t on_ssl_answer(struct login *l, struct slice bytes)
 		login_fail(l, "it sent unencrypted data after its answer to SSLRequest");
 	} else if (bytes.data[0] == 'S') {
 		stream_secure_client(&b->stream, b->pools->tls,
-			up->hosts[l->host].host);
+			up->hosts[b->host].host);
 		send_startup(l);
 	} else if (!strcmp(up->sslmode, "prefer") ||
 		!strcmp(up->sslmode, "allow")) {
@@ -395,7 +394,7 @@ static void on_login_deadline(struct timer *timer)
 static void login_connect(struct login *l)
 {
 	struct backend *b = l->backend;
-	const struct upstream_host *host = &b->pools->upstream->hosts[l->host];
+	const struct upstream_host *host = &b->pools->upstream->hosts[b->host];
 
 	connector_open(&l->connector, b->pools->loop,
 		*host->hostaddr ? host->hostaddr : host->host, host->port,
@@ -407,7 +406,7 @@ void login_start(struct backend *b)
 	struct login *l = xnew(struct login);
 
 	l->backend = b;
-	l->host = b->pool->host;
+	b->host = b->pool->host;
 	l->n_open = 2;
 	b->login = l;
 	scram_client_init(&l->scram, (struct slice){ 0 });

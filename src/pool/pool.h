@@ -140,6 +140,7 @@ struct backend {
 	struct list cancels; /* requests under way */
 	uint32_t body_left;  /* of the server's message being relayed */
 	uint32_t n_ready;    /* CLEANING: ReadyForQuery messages to come */
+	size_t host;         /* which of the upstream's it is connected to */
 	uint32_t pid;
 	struct buf key;      /* cancel key */
 	struct buf fatal;    /* body of a FATAL ErrorResponse */

@@ -132,8 +132,8 @@ struct door {
 };
 
 /* session.c */
-struct session *session_create(struct door *door, int fd,
-	const struct sockaddr *peer);
+/* Takes the descriptor; the session lives until its stream has closed. */
+void session_create(struct door *door, int fd, const struct sockaddr *peer);
 void session_enter(struct session *s, enum session_state next);
 /* The client gets this as FATAL and is gone; its backend is cleaned. */
 void session_fatal(struct session *s, const struct fault *f);
@@ -148,6 +148,12 @@ void session_send(struct session *s);
 /* Whatever was written to door->out goes to its backend. */
 void session_send_back(struct session *s);
 const char *session_state_name(enum session_state state);
+/* After its end of file: what it asked for is still answered, unless nothing
+ * of it can take effect any more; then it ends. */
+void session_check_eof(struct session *s);
+
+/* door.c */
+void door_part_closed(struct door *door);
 
 /* startup.c */
 size_t startup_input(struct session *s, struct slice bytes);
@@ -157,25 +163,35 @@ void startup_end(struct session *s);
 
 /* front.c */
 size_t front_input(struct session *s, struct slice bytes);
-/* It has a backend now: with its settings, unless they must be put there. */
-void front_attach(struct session *s, struct backend *b);
-/* Sends sql of our own; its answers are swallowed. */
-void front_inject(struct session *s, const char *sql);
-
-/* prepared.c: see there. */
-struct name *names_find(struct session *s, struct slice name);
-void names_clear(struct session *s);
-size_t names_count(const struct session *s);
+/* Is something on its way that the client will get an answer to? */
+bool front_is_answering(struct session *s);
 
 /* relay.c */
 extern const struct backend_ops relay_ops;
 /* Nothing is owed and the server is idle: probe, keep or give back. */
 void relay_settled(struct session *s);
-/* Takes back what was to be answered, from the last to the first. */
-void relay_undo(struct session *s, uint32_t down_to);
+/* Takes back what was to be answered from the nth entry on, last first. */
+void relay_undo(struct session *s, uint32_t from);
+/* The client goes: its entries keep no pointer to it. */
+void relay_forget(struct backend *b);
 
 /* residue.c */
 bool residue_needs_restore(struct session *s);
 void residue_restore(struct session *s);
 bool residue_needs_probe(struct session *s);
 void residue_probe(struct session *s);
+/* Bytes of the answers to the two above. */
+size_t residue_input(struct session *s, struct slice bytes);
+/* May one more client be pinned? */
+bool residue_may_pin(struct session *s);
+void residue_unpin(struct session *s);
+
+/* cancel.c */
+void cancel_key_make(struct session *s, uint16_t minor);
+void cancel_key_drop(struct session *s);
+void cancel_request(struct door *door, uint32_t pid, struct slice key);
+
+/* console.c */
+void console_begin(struct session *s);
+size_t console_input(struct session *s, struct slice bytes);
+void console_end(struct session *s);
