@@ -217,8 +217,15 @@ static struct backend *of_stream(struct stream *s)
 static size_t on_backend_input(struct stream *s, struct slice bytes)
 {
 	struct backend *b = of_stream(s);
+	const struct backend_ops *ops;
+	size_t used = 0;
 
-	return b->ops->input(b->tenant, b, bytes);
+	/* Who has it may change in the middle: the next one reads on. */
+	do {
+		ops = b->ops;
+		used += ops->input(b->tenant, b, slice_from(bytes, used));
+	} while (b->ops && b->ops != ops && used < bytes.len);
+	return b->ops ? used : bytes.len;
 }
 
 /* Only a read gets here: what the server said last was relayed before. */

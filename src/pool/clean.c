@@ -98,8 +98,7 @@ static int owed_ready(struct backend *b)
 
 		if (r->flags & REPLY_MAYBE)
 			return -1;
-		n += r->kind == REPLY_SYNC || r->kind == REPLY_QUERY ||
-			r->kind == REPLY_FUNCTION;
+		n += reply_ends_ready(r);
 	}
 	return n;
 }

@@ -88,26 +88,36 @@ enum reply_kind {
 	REPLY_SYNC,
 	REPLY_QUERY,      /* everything up to Z */
 	REPLY_FUNCTION,   /* everything up to Z */
+	REPLY_RESTORE,    /* the same, ours: settings put on the backend */
+	REPLY_PROBE,      /* the same, ours: what is left behind on it */
 	REPLY_COPY_END,   /* no answer of its own: where COPY data ended */
 	REPLY_LOCAL,      /* answered here, in this place of the order */
 };
 
 enum {
 	REPLY_INJECTED = BIT(0), /* ours: the client must not see the answer */
-	REPLY_REFUSED = BIT(1),  /* the server's error stands for our fault */
-	REPLY_RENAMED = BIT(2),  /* the server's error names our statement */
+	REPLY_REFUSED = BIT(1),  /* meant to fail: the error is ours to say */
+	REPLY_RENAMED = BIT(2),  /* the error names our statement, not theirs */
 	REPLY_MAYBE = BIT(3),    /* a Sync that COPY may have swallowed */
+	REPLY_SEEN = BIT(4),     /* a first part of the answer has come */
 };
 
 struct reply {
 	uint8_t kind;  /* enum reply_kind */
 	uint8_t flags;
 	char local;    /* REPLY_LOCAL: the message type to send */
-	uint8_t fault; /* REPLY_REFUSED: enum fault_code */
-	struct statement *statement; /* ref; PARSE, CLOSE, LOCAL */
-	void *name;    /* the session's, for taking a name back */
-	void *effects; /* the session's, QUERY: what its statements do */
+	uint8_t undo;  /* the session's: what to take back if it fails */
+	struct statement *statement; /* ref, or NULL */
+	void *name;    /* the session's */
 };
+
+/* Does its answer end with ReadyForQuery? */
+static inline bool reply_ends_ready(const struct reply *r)
+{
+	return r->kind == REPLY_SYNC || r->kind == REPLY_QUERY ||
+		r->kind == REPLY_FUNCTION || r->kind == REPLY_RESTORE ||
+		r->kind == REPLY_PROBE;
+}
 
 struct backend_ops {
 	/* As stream_ops.input. */

@@ -1,0 +1,535 @@
+/*
+ * What the client says: every message of a logged-in client comes through
+ * front_input(). It is sent on as it is wherever that is right; this file
+ * and batch.c (the extended protocol) hold the exceptions.
+ *
+ * A message is judged by its head. Small ones are looked at whole; a long
+ * one streams through, and the text of a long Query is scanned on its way.
+ */
+#include "session/front.h"
+
+#include <stdlib.h>
+
+/* ---- getting a backend ------------------------------------------------------ */
+
+static void front_attach(struct session *s, struct backend *b)
+{
+	s->backend = b;
+	s->request_us = loop_clock_us();
+	backend_lend(b, &relay_ops, s);
+	if (residue_needs_restore(s)) {
+		session_enter(s, SESSION_RESTORING);
+		residue_restore(s);
+		return;
+	}
+	session_enter(s, SESSION_ACTIVE);
+}
+
+/* The exchange the client waits for fails here; the next one may not. */
+void front_fail(struct session *s, const struct fault *f)
+{
+	struct buf *out = &s->door->out;
+	struct slice bytes = stream_pending(&s->stream);
+	struct pg_head head = { 0 };
+
+	pg_put_fault(out, "ERROR", f);
+	if (pg_head_parse(bytes, &head) == PG_HEAD_OK &&
+		(head.type == PG_FRONT_QUERY ||
+			head.type == PG_FRONT_FUNCTION_CALL)) {
+		size_t here = MIN(bytes.len, PG_HEAD + (size_t)head.len);
+
+		s->front_left = (uint32_t)(PG_HEAD + head.len - here);
+		s->is_dropping = s->front_left != 0;
+		stream_consume(&s->stream, here);
+		pg_put_ready(out, 'I');
+	} else {
+		s->is_skipping = true;
+	}
+	session_send(s);
+}
+
+static void on_front_lease(struct lease *l, struct backend *b,
+	const struct lease_error *error)
+{
+	struct session *s = container_of(l, struct session, lease);
+
+	if (b) {
+		front_attach(s, b);
+	} else if (error->raw.len) {
+		session_fatal_raw(s, error->raw);
+		return;
+	} else {
+		session_enter(s, SESSION_READY);
+		front_fail(s, &error->fault);
+	}
+	session_continue(s);
+}
+
+bool front_need_backend(struct session *s)
+{
+	struct backend *b;
+
+	if (s->backend)
+		return s->state == SESSION_ACTIVE;
+	s->lease = (struct lease){
+		.flavour = s->flavour,
+		.settings = s->settings,
+		.session = s->log.id,
+		.prefer = s->reads_sequences ? s->log.id : 0,
+		.done = on_front_lease,
+	};
+	b = pool_lease(&s->lease);
+	if (!b) {
+		session_enter(s, SESSION_WAITING);
+		return false;
+	}
+	front_attach(s, b);
+	return s->state == SESSION_ACTIVE;
+}
+
+/* ---- sending on --------------------------------------------------------------- */
+
+size_t front_forward(struct session *s, const struct front_message *m)
+{
+	stream_write_slice(&s->backend->stream, m->bytes);
+	s->front_left = (uint32_t)(m->whole - m->bytes.len);
+	return m->bytes.len;
+}
+
+size_t front_drop(struct session *s, const struct front_message *m)
+{
+	s->front_left = (uint32_t)(m->whole - m->bytes.len);
+	s->is_dropping = s->front_left != 0;
+	return m->bytes.len;
+}
+
+size_t front_need_whole(struct session *s, const struct front_message *m)
+{
+	if (m->whole > s->stream.in_limit)
+		stream_set_limit(&s->stream, m->whole);
+	return 0;
+}
+
+void front_answer(struct session *s, char type)
+{
+	if (s->backend && s->backend->replies.len) {
+		backend_expect(s->backend, REPLY_LOCAL, 0)->local = type;
+		return;
+	}
+	pg_put_empty(&s->door->out, type);
+	session_send(s);
+}
+
+static void inject_query(struct session *s, const char *sql)
+{
+	pg_put_query(&s->door->out, slice_str(sql));
+	backend_expect(s->backend, REPLY_QUERY, REPLY_INJECTED);
+	/* A simple Query drops the unnamed statement. */
+	s->backend->unnamed_owner = 0;
+}
+
+/* In the middle of a batch a Query would end it; names of our own leave the
+ * client's unnamed statement and portal alone. */
+static void inject_extended(struct session *s, const char *sql)
+{
+	static const struct slice name = { "howdah_own", 10 };
+	struct buf *out = &s->door->out;
+	struct backend *b = s->backend;
+	size_t begun;
+
+	pg_put_parse(out, name, slice_str(sql), 0, SLICE(""));
+	begun = pg_begin(out, PG_FRONT_BIND);
+	buf_put_cstr(out, name);
+	buf_put_cstr(out, name);
+	buf_append(out, "\0\0\0\0\0\0", 6);
+	pg_end(out, begun);
+	begun = pg_begin(out, PG_FRONT_EXECUTE);
+	buf_put_cstr(out, name);
+	buf_put_u32(out, 0);
+	pg_end(out, begun);
+	pg_put_close(out, 'S', name);
+	backend_expect(b, REPLY_PARSE, REPLY_INJECTED);
+	backend_expect(b, REPLY_BIND, REPLY_INJECTED);
+	backend_expect(b, REPLY_EXECUTE, REPLY_INJECTED);
+	backend_expect(b, REPLY_CLOSE, REPLY_INJECTED);
+}
+
+void front_inject(struct session *s, const char *sql)
+{
+	if (s->in_batch)
+		inject_extended(s, sql);
+	else
+		inject_query(s, sql);
+	session_send_back(s);
+}
+
+void front_refuse(struct session *s, enum fault_code code)
+{
+	struct buf *out = &s->door->out;
+	struct reply *r;
+
+	/* No parser takes this, so nothing can come of it but an error. */
+	if (s->in_batch) {
+		pg_put_parse(out, SLICE("howdah_own"), SLICE("refused"), 0,
+			SLICE(""));
+		r = backend_expect(s->backend, REPLY_PARSE, REPLY_REFUSED);
+	} else {
+		pg_put_query(out, SLICE("refused"));
+		r = backend_expect(s->backend, REPLY_QUERY, REPLY_REFUSED);
+	}
+	r->undo = (uint8_t)code;
+	session_send_back(s);
+}
+
+/* ---- what a statement does ---------------------------------------------------- */
+
+/* What it may leave behind for which its client would be pinned. */
+static const uint32_t pinning = SQL_TEMP | SQL_ADVISORY | SQL_HOLD |
+	SQL_PREPARES | SQL_CUSTOM_SETTING | SQL_SEED | SQL_LOADS | SQL_ROLE |
+	SQL_LISTENS;
+
+/* SQL sees the client's names for its statements: give them to the server,
+ * and keep the client on it. */
+static void go_native(struct session *s, bool sees_all)
+{
+	struct buf *out = &s->door->out;
+	struct backend *b = s->backend;
+	struct name *n;
+
+	if (sees_all) {
+		front_inject(s, "DEALLOCATE ALL");
+		backend_forget_all(b);
+	}
+	while ((n = names_any(s))) {
+		struct statement *st = n->statement;
+
+		pg_put_parse(out, slice_of(n->text, n->len), st->sql,
+			st->n_oids, st->oids);
+		backend_expect(b, REPLY_PARSE, REPLY_INJECTED);
+		names_remove(s, n);
+		if (!s->in_batch && !s->names) {
+			pg_put_empty(out, PG_FRONT_SYNC);
+			backend_expect(b, REPLY_SYNC, REPLY_INJECTED);
+		}
+	}
+	session_send_back(s);
+	s->is_native = true;
+}
+
+static void evict_everywhere(struct session *s, const struct sql_statement *e)
+{
+	struct door *door = s->door;
+	struct slice name = slice_of(e->name, e->name_len);
+	CLEANUP(freep) char *database = slice_dup(name);
+
+	pools_evict(door->pools, *database ? database : NULL);
+	door->env.send(door->env.owner, -1, CONTROL_EVICT, name);
+}
+
+/* currval() and lastval() of another client must not be seen: without our
+ * own ones on this backend there are none. */
+static void claim_sequences(struct session *s)
+{
+	if (s->backend->sequence_owner != s->log.id)
+		front_inject(s, "DISCARD SEQUENCES");
+	s->backend->sequence_owner = s->log.id;
+	s->reads_sequences = true;
+}
+
+bool front_prepare_effect(struct session *s,
+	const struct sql_statement *effect, uint32_t flags)
+{
+	struct backend *b = s->backend;
+
+	if (flags & pinning && !(flags & SQL_DROPS_STATE) && !s->pins &&
+		!residue_may_pin(s)) {
+		front_refuse(s, FAULT_BUSY);
+		return false;
+	}
+	if (!s->is_native &&
+		(flags & (SQL_PREPARES | SQL_EXECUTES | SQL_SEES_PREPARED) ||
+			(flags & SQL_DEALLOCATES && !effect->is_all)))
+		go_native(s, flags & SQL_SEES_PREPARED);
+	if (flags & SQL_SEQUENCE_READ)
+		claim_sequences(s);
+	else if (flags & (SQL_SEQUENCE | SQL_WRITES | SQL_OPAQUE))
+		b->sequence_owner = s->log.id;
+	if (flags & SQL_DATABASE_DDL)
+		evict_everywhere(s, effect);
+	s->residue |= flags;
+	return true;
+}
+
+/* ---- Query ---------------------------------------------------------------------- */
+
+/* What asyncpg sends when a connection goes back to its pool. */
+static const char asyncpg_reset[] = "SELECT pg_advisory_unlock_all();\n"
+				    "CLOSE ALL;\n"
+				    "UNLISTEN *;\n"
+				    "RESET ALL;";
+
+static void answer_asyncpg_reset(struct session *s)
+{
+	struct buf *out = &s->door->out;
+	size_t begun = pg_begin(out, PG_BACK_ROW_DESCRIPTION);
+
+	buf_put_u16(out, 1);
+	buf_put_cstr(out, SLICE("pg_advisory_unlock_all"));
+	buf_put_u32(out, 0);
+	buf_put_u16(out, 0);
+	buf_put_u32(out, 2278); /* void */
+	buf_put_u16(out, 4);
+	buf_put_u32(out, UINT32_MAX);
+	buf_put_u16(out, 0);
+	pg_end(out, begun);
+	begun = pg_begin_row(out, 1);
+	pg_put_field(out, SLICE(""));
+	pg_end(out, begun);
+	pg_put_complete(out, "SELECT 1");
+	pg_put_complete(out, "CLOSE CURSOR ALL");
+	pg_put_complete(out, "UNLISTEN");
+	pg_put_complete(out, "RESET");
+}
+
+static void drop_unnamed(struct session *s)
+{
+	statement_unref(s->unnamed);
+	s->unnamed = NULL;
+}
+
+/* A client without a backend and without settings of its own has nothing
+ * that these could reset: no backend is needed to say so. */
+static bool query_is_virtual(struct session *s, struct slice sql)
+{
+	struct buf *out = &s->door->out;
+
+	if (s->backend || s->in_batch || s->settings != s->initial)
+		return false;
+	if (slice_is(sql, asyncpg_reset)) {
+		answer_asyncpg_reset(s);
+	} else if (slice_is_nocase(sql, "DISCARD ALL") ||
+		slice_is_nocase(sql, "DISCARD ALL;")) {
+		names_clear(s);
+		pg_put_complete(out, "DISCARD ALL");
+	} else {
+		return false;
+	}
+	drop_unnamed(s);
+	pg_put_ready(out, 'I');
+	session_send(s);
+	return true;
+}
+
+/* The text of a body that holds one string. */
+static struct slice query_text(const struct front_message *m)
+{
+	return slice_of(m->body.data, slice_find(m->body, '\0'));
+}
+
+static void query_sent(struct session *s)
+{
+	backend_expect(s->backend, REPLY_QUERY, 0);
+	s->backend->unnamed_owner = 0;
+	drop_unnamed(s);
+	metrics_inc(METRIC_QUERIES);
+}
+
+static size_t front_long_query(struct session *s, const struct front_message *m)
+{
+	if (!front_need_backend(s))
+		return 0;
+	s->scanner = xnew(struct sql_scanner);
+	sql_scan_begin(s->scanner, true);
+	sql_scan_feed(s->scanner, m->body);
+	query_sent(s);
+	return front_forward(s, m);
+}
+
+static size_t front_query(struct session *s, const struct front_message *m)
+{
+	struct sql_summary *summary = &s->door->summary;
+
+	if (!m->is_whole)
+		return m->whole > STREAM_READ_MAX ? front_long_query(s, m) :
+						    front_need_whole(s, m);
+	if (query_is_virtual(s, query_text(m)))
+		return m->whole;
+	if (!front_need_backend(s))
+		return 0;
+	sql_scan(query_text(m), true, summary);
+	if (!front_prepare_effect(s, &summary->statements[0], summary->flags))
+		return m->whole;
+	query_sent(s);
+	return front_forward(s, m);
+}
+
+/* The rest of a message that streams through. */
+static size_t front_stream(struct session *s, struct slice bytes)
+{
+	struct slice part = slice_of(bytes.data,
+		MIN(bytes.len, s->front_left));
+
+	s->front_left -= (uint32_t)part.len;
+	if (!s->is_dropping)
+		stream_write_slice(&s->backend->stream, part);
+	if (s->scanner)
+		sql_scan_feed(s->scanner, part);
+	if (s->front_left)
+		return part.len;
+	s->is_dropping = false;
+	if (s->scanner) {
+		const struct sql_summary *summary = sql_scan_end(s->scanner);
+
+		s->residue |= summary->flags;
+		free(s->scanner);
+		s->scanner = NULL;
+	}
+	return part.len;
+}
+
+/* ---- the others ------------------------------------------------------------------ */
+
+static size_t front_function(struct session *s, const struct front_message *m)
+{
+	if (!front_need_backend(s))
+		return 0;
+	s->residue |= SQL_OPAQUE;
+	backend_expect(s->backend, REPLY_FUNCTION, 0);
+	return front_forward(s, m);
+}
+
+/* COPY data that comes while no COPY runs is ignored, as in PostgreSQL. */
+static size_t front_copy(struct session *s, const struct front_message *m)
+{
+	if (!s->backend)
+		return front_drop(s, m);
+	if (m->type != PG_FRONT_COPY_DATA) {
+		if (!m->is_whole)
+			return front_need_whole(s, m);
+		if (s->backend->replies.len)
+			backend_expect(s->backend, REPLY_COPY_END, 0);
+		s->in_copy = false;
+	}
+	return front_forward(s, m);
+}
+
+static size_t front_terminate(struct session *s, const struct front_message *m)
+{
+	s->has_eof = true;
+	stream_pause(&s->stream);
+	session_check_eof(s);
+	return m->bytes.len;
+}
+
+static const struct {
+	char type;
+	front_fn *fn;
+} handlers[] = {
+	{ PG_FRONT_QUERY, front_query },
+	{ PG_FRONT_PARSE, batch_parse },
+	{ PG_FRONT_BIND, batch_bind },
+	{ PG_FRONT_DESCRIBE, batch_describe },
+	{ PG_FRONT_EXECUTE, batch_execute },
+	{ PG_FRONT_CLOSE, batch_close },
+	{ PG_FRONT_FLUSH, batch_flush },
+	{ PG_FRONT_SYNC, batch_sync },
+	{ PG_FRONT_COPY_DATA, front_copy },
+	{ PG_FRONT_COPY_DONE, front_copy },
+	{ PG_FRONT_COPY_FAIL, front_copy },
+	{ PG_FRONT_FUNCTION_CALL, front_function },
+	{ PG_FRONT_TERMINATE, front_terminate },
+};
+
+/* ---- one after the other ---------------------------------------------------------- */
+
+static void front_bad(struct session *s, const char *fmt, int number)
+{
+	struct fault f;
+	uint32_t held;
+
+	fault_set(&f, FAULT_PROTOCOL, fmt, number);
+	if (log_limit_pass(&s->door->log_bad, 5, &held))
+		log_warn(&s->log, "session.protocol", "%s (%u more like it)",
+			f.text, held);
+	metrics_inc(METRIC_PROTOCOL_ERRORS);
+	session_fatal(s, &f);
+}
+
+static size_t front_message(struct session *s, struct slice bytes)
+{
+	struct front_message m = { 0 };
+	struct pg_head head;
+	uint32_t limit;
+
+	switch (pg_head_parse(bytes, &head)) {
+	case PG_HEAD_MORE:
+		return 0;
+	case PG_HEAD_BAD:
+		front_bad(s, "invalid message length", 0);
+		return 0;
+	default:
+		break;
+	}
+	limit = pg_front_limit(head.type);
+	if (!limit) {
+		front_bad(s, "invalid frontend message type %d",
+			(unsigned char)head.type);
+		return 0;
+	}
+	if (head.len > limit) {
+		front_bad(s, "invalid message length", 0);
+		return 0;
+	}
+	m.type = head.type;
+	m.whole = PG_HEAD + (size_t)head.len;
+	m.bytes = slice_of(bytes.data, MIN(bytes.len, m.whole));
+	m.body = slice_from(m.bytes, PG_HEAD);
+	m.is_whole = m.bytes.len == m.whole;
+	if (s->is_skipping && m.type != PG_FRONT_SYNC &&
+		m.type != PG_FRONT_TERMINATE)
+		return front_drop(s, &m);
+	for (size_t i = 0; i < ARRAY_SIZE(handlers); i++)
+		if (handlers[i].type == m.type)
+			return handlers[i].fn(s, &m);
+	return 0;
+}
+
+/* Nobody may fill our memory by not reading what is written to it. */
+static bool is_clogged(struct session *s)
+{
+	if (stream_out_len(&s->stream) > STREAM_OUT_HIGH)
+		return true;
+	return s->backend &&
+		(stream_out_len(&s->backend->stream) > STREAM_OUT_HIGH ||
+			s->backend->replies.len > REPLIES_MAX);
+}
+
+size_t front_input(struct session *s, struct slice bytes)
+{
+	size_t used = 0;
+
+	while (used < bytes.len && !s->is_barred && !is_clogged(s) &&
+		(s->state == SESSION_READY || s->state == SESSION_ACTIVE)) {
+		struct slice rest = slice_from(bytes, used);
+		size_t n = s->front_left ? front_stream(s, rest) :
+					   front_message(s, rest);
+
+		if (!n)
+			break;
+		used += n;
+	}
+	if (s->stream.in_limit > STREAM_READ_MAX && used == bytes.len)
+		stream_set_limit(&s->stream, STREAM_READ_MAX);
+	return s->state == SESSION_FINISHING ? bytes.len : used;
+}
+
+bool front_is_answering(struct session *s)
+{
+	struct backend *b = s->backend;
+
+	/* Half a message, or a batch without its Sync, never takes effect; an
+	 * explicit transaction would be rolled back. */
+	if (!b || s->front_left || s->in_copy || !b->replies.len)
+		return false;
+	return s->tx == 'I' || s->residue & SQL_COMMITS;
+}
