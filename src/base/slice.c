@@ -19,6 +19,14 @@ bool slice_starts_with(struct slice s, struct slice prefix)
 		slice_equal(slice_of(s.data, prefix.len), prefix);
 }
 
+int slice_order(struct slice a, struct slice b)
+{
+	size_t n = MIN(a.len, b.len);
+	int order = n ? memcmp(a.data, b.data, n) : 0;
+
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 size_t slice_find(struct slice s, char byte)
 {
 	const char *at = s.len ? memchr(s.data, byte, s.len) : NULL;

@@ -46,6 +46,9 @@ bool slice_equal_nocase(struct slice a, struct slice b);
 bool slice_is_nocase(struct slice a, const char *text);
 bool slice_starts_with(struct slice s, struct slice prefix);
 
+/* < 0, 0, > 0 as memcmp(); a prefix comes before what is longer. */
+int slice_order(struct slice a, struct slice b);
+
 /* Where the byte first stands, or s.len. */
 size_t slice_find(struct slice s, char byte);
 

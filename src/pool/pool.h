@@ -62,7 +62,8 @@ struct statement {
 	struct slice oids;       /* 4 * n_oids bytes, network order */
 	uint32_t n_statements;   /* in the text: 0 or 1 where Parse is legal */
 	struct sql_statement effect;
-	uint64_t ddl_generation; /* last parsed well under this one; 0: never */
+	uint64_t parsed_ddl; /* DDL generation when it was last parsed well */
+	uint64_t parsed_at;  /* loop_now() of then; 0: never */
 };
 
 struct statement *statement_intern(struct flavour *flavour,
@@ -107,6 +108,7 @@ struct reply {
 	uint8_t flags;
 	char local;    /* REPLY_LOCAL: the message type to send */
 	uint8_t undo;  /* the session's: what to take back if it fails */
+	uint8_t fault; /* REPLY_REFUSED: enum fault_code */
 	struct statement *statement; /* ref, or NULL */
 	void *name;    /* the session's */
 };

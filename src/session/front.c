@@ -25,7 +25,6 @@ static void front_attach(struct session *s, struct backend *b)
 	session_enter(s, SESSION_ACTIVE);
 }
 
-/* The exchange the client waits for fails here; the next one may not. */
 void front_fail(struct session *s, const struct fault *f)
 {
 	struct buf *out = &s->door->out;
@@ -177,7 +176,7 @@ void front_refuse(struct session *s, enum fault_code code)
 		pg_put_query(out, SLICE("refused"));
 		r = backend_expect(s->backend, REPLY_QUERY, REPLY_REFUSED);
 	}
-	r->undo = (uint8_t)code;
+	r->fault = (uint8_t)code;
 	session_send_back(s);
 }
 

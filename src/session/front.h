@@ -49,5 +49,16 @@ void front_refuse(struct session *s, enum fault_code code);
 bool front_prepare_effect(struct session *s,
 	const struct sql_statement *effect, uint32_t flags);
 
+/* What relay_undo() takes back for an entry that was skipped or failed. */
+enum undo {
+	UNDO_NOTHING,
+	UNDO_PARSE,       /* the statement is not on the backend */
+	UNDO_PARSE_NAMED, /* nor has the client a name for it */
+	UNDO_NAME,        /* the client has no name for it */
+	UNDO_UNNAMED,     /* the client has no unnamed statement */
+	UNDO_CLOSE,       /* the statement is still on the backend */
+	UNDO_CLOSE_NAME,  /* the client still has the name */
+};
+
 front_fn batch_parse, batch_bind, batch_describe, batch_execute, batch_close,
 	batch_flush, batch_sync;

@@ -31,6 +31,8 @@ enum {
 	STATEMENT_FRESH_MS = 5000,
 	/* Names one client may have prepared. */
 	NAMES_MAX = 20000,
+	/* Answers owed to one client before it is asked to wait. */
+	REPLIES_MAX = 4096,
 	CANCEL_KEY_NEW = 32, /* bytes of a protocol 3.2 key */
 	DOOR_TICK_MS = 250,
 	FINISH_MS = 5000,    /* for last words to leave */
@@ -59,6 +61,7 @@ enum session_pin {
 
 struct startup;
 struct console;
+struct probe;
 struct names;
 struct name;
 
@@ -75,9 +78,10 @@ struct session {
 	struct settings *settings; /* ref: what is set for it now */
 	struct backend *backend;  /* leased, or NULL */
 	struct lease lease;
+	struct sql_scanner *scanner; /* of a long Query on its way, else NULL */
+	struct probe *probe;      /* what is found so far, in PROBING */
 	struct names *names;      /* its prepared statements; NULL: none */
 	struct statement *unnamed; /* ref; its unnamed statement */
-	uint64_t unnamed_version; /* which Parse made it */
 	uint64_t state_at;        /* loop_now() */
 	uint64_t connected_at;
 	uint64_t request_us;      /* loop_clock_us() of the exchange's start */
@@ -90,18 +94,21 @@ struct session {
 	char key_len;             /* of the cancel key */
 	bool is_unix;
 	bool has_eof;             /* the client says no more */
-	bool has_error;           /* an error came since the last Sync */
+	bool has_failed;          /* an error came since residue was empty */
 	bool is_skipping;         /* drop messages until Sync */
 	bool is_dropping;         /* front_left bytes go nowhere */
 	bool in_batch;            /* extended messages without a Sync yet */
 	bool in_copy;             /* the server waits for COPY data */
-	bool has_fence;           /* see relay.c */
+	bool has_copied;          /* COPY data of the client is, or was, read */
+	bool is_uncertain;        /* a Sync may or may not be answered */
 	bool is_native;           /* its names are the server's names */
 	bool reads_sequences;     /* has used currval() or lastval() */
-	bool is_dirty_unnamed;    /* its unnamed statement is not kept here */
+	bool has_large;           /* a statement of its own is on the backend */
 	bool wants_ready;         /* the probe holds its ReadyForQuery */
 	bool is_barred;           /* waits for an injected answer */
 	bool is_admin;
+	bool is_swallowing;       /* the rest of the server's message, too */
+	bool is_nonsense;         /* the server broke the protocol */
 	uint8_t key[CANCEL_KEY_NEW];
 };
 
@@ -120,8 +127,7 @@ struct door {
 	struct table by_pid;
 	struct timer tick;
 	struct buf out;        /* a message being built; empty in between */
-	struct sql_summary *summary; /* of the text being looked at */
-	struct sql_scanner *scanner; /* of the one long Query ... see front.c */
+	struct sql_summary summary; /* of the text being looked at */
 	uint64_t n_ids;
 	uint32_t n_open;
 	door_idle_fn *drained;
@@ -166,6 +172,9 @@ size_t front_input(struct session *s, struct slice bytes);
 /* Is something on its way that the client will get an answer to? */
 bool front_is_answering(struct session *s);
 
+/* The exchange the client waits for fails here; the next one may not. */
+void front_fail(struct session *s, const struct fault *f);
+
 /* relay.c */
 extern const struct backend_ops relay_ops;
 /* Nothing is owed and the server is idle: probe, keep or give back. */
@@ -180,11 +189,15 @@ bool residue_needs_restore(struct session *s);
 void residue_restore(struct session *s);
 bool residue_needs_probe(struct session *s);
 void residue_probe(struct session *s);
-/* Bytes of the answers to the two above. */
-size_t residue_input(struct session *s, struct slice bytes);
+/* One message of the answers to the two above. */
+void residue_message(struct session *s, char type, struct slice body);
+/* Why a statement that would pin its client is refused. */
+void residue_refusal_text(struct session *s, struct fault *f);
 /* May one more client be pinned? */
 bool residue_may_pin(struct session *s);
 void residue_unpin(struct session *s);
+/* DISCARD ALL has run. */
+void residue_discarded(struct session *s);
 
 /* cancel.c */
 void cancel_key_make(struct session *s, uint16_t minor);

@@ -99,7 +99,7 @@ bool pg_startup_next(struct slice *params, struct slice *ret_name,
 	struct slice *ret_value);
 
 /* The value of a parameter, or an empty slice with data NULL. */
-struct slice pg_startup_get(struct slice params, const char *name);
+struct slice pg_startup_get(struct slice params, struct slice name);
 
 /* Startup of protocol 3.0 with params as pg_startup_next() reads them. */
 void pg_put_startup(struct buf *b, struct slice params);

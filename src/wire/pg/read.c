@@ -105,14 +105,14 @@ bool pg_startup_next(struct slice *params, struct slice *ret_name,
 	return true;
 }
 
-struct slice pg_startup_get(struct slice params, const char *name)
+struct slice pg_startup_get(struct slice params, struct slice name)
 {
 	struct slice key, value;
 	struct slice found = { 0 };
 
 	/* The last one counts, as in PostgreSQL. */
 	while (pg_startup_next(&params, &key, &value))
-		if (slice_is(key, name))
+		if (slice_equal(key, name))
 			found = value;
 	return found;
 }

@@ -1,0 +1,393 @@
+/*
+ * What a client leaves behind on a backend, and what it must find on the
+ * next one.
+ *
+ * Nobody guesses: when a transaction is over in which something ran that can
+ * change the session (SET, a temporary table, a DO block, a function of the
+ * user's), the server itself is asked what is there now. What are ordinary
+ * settings goes into the client's list, and the backend is free; anything
+ * else pins the client to the backend for as long as it is there. A few
+ * things the server cannot tell; for them the text must do.
+ *
+ * The ReadyForQuery of the client's last exchange waits for the answer, so
+ * that nothing is promised that could still be lost.
+ */
+#include "session/session_priv.h"
+
+#include <stdlib.h>
+
+/* What makes it worth asking. */
+static const uint32_t suspicious = SQL_SETS | SQL_ROLE | SQL_TEMP |
+	SQL_ADVISORY | SQL_HOLD | SQL_PREPARES | SQL_EXECUTES |
+	SQL_DEALLOCATES | SQL_SEES_PREPARED | SQL_LISTENS | SQL_OPAQUE |
+	SQL_DROPS_STATE;
+
+/* What no query shows. */
+static const struct {
+	uint32_t flag;
+	enum session_pin pin;
+} untold[] = {
+	{ SQL_CUSTOM_SETTING, PIN_CUSTOM },
+	{ SQL_SEED, PIN_SEED },
+	{ SQL_LOADS, PIN_LOADED },
+};
+
+/* One row for each thing found: its kind, and for settings the name, the
+ * value and whether that is what RESET would give. */
+static const char probe_sql[] =
+	"SELECT 's', name COLLATE \"C\", setting,"
+	" CASE WHEN setting IS NOT DISTINCT FROM reset_val THEN 'r' END"
+	" FROM pg_catalog.pg_settings WHERE source = 'session'"
+	" UNION ALL SELECT 't', NULL, NULL, NULL"
+	" WHERE EXISTS (SELECT FROM pg_catalog.pg_class"
+	" WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
+	" OR EXISTS (SELECT FROM pg_catalog.pg_proc"
+	" WHERE pronamespace = pg_catalog.pg_my_temp_schema())"
+	" OR EXISTS (SELECT FROM pg_catalog.pg_type"
+	" WHERE typnamespace = pg_catalog.pg_my_temp_schema())"
+	" OR EXISTS (SELECT FROM pg_catalog.pg_operator"
+	" WHERE oprnamespace = pg_catalog.pg_my_temp_schema())"
+	" UNION ALL SELECT 'a', NULL, NULL, NULL"
+	" WHERE EXISTS (SELECT FROM pg_catalog.pg_locks"
+	" WHERE locktype = 'advisory'"
+	" AND pid = pg_catalog.pg_backend_pid())"
+	" UNION ALL SELECT 'p', NULL, NULL, NULL"
+	" WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements"
+	" WHERE name NOT LIKE 'howdah\\_%')"
+	" UNION ALL SELECT 'h', NULL, NULL, NULL"
+	" WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors"
+	" WHERE is_holdable)"
+	" UNION ALL SELECT 'l', NULL, NULL, NULL"
+	" WHERE EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"
+	" UNION ALL SELECT 'r', session_user::text,"
+	" pg_catalog.current_setting('role'), NULL"
+	" ORDER BY 1, 2";
+
+/* Gone without a trace when they are gone. */
+static const uint16_t pins_clean = PIN_TEMP | PIN_ADVISORY | PIN_HOLD |
+	PIN_PREPARED | PIN_LISTEN;
+
+static const struct {
+	char kind;
+	enum session_pin pin;
+} kinds[] = {
+	{ 't', PIN_TEMP },
+	{ 'a', PIN_ADVISORY },
+	{ 'p', PIN_PREPARED },
+	{ 'h', PIN_HOLD },
+	{ 'l', PIN_LISTEN },
+};
+
+struct probe {
+	struct buf of_client;  /* settings, as settings_intern() takes them */
+	struct buf of_backend; /* the same with those that equal the default */
+	uint16_t pins;
+	bool has_failed;
+};
+
+static void probe_destroy(struct probe *p)
+{
+	if (!p)
+		return;
+	buf_deinit(&p->of_client);
+	buf_deinit(&p->of_backend);
+	free(p);
+}
+
+/* ---- pins ------------------------------------------------------------------- */
+
+bool residue_may_pin(struct session *s)
+{
+	struct door *door = s->door;
+
+	return page_pinned(door->page) < door->config->max_pinned;
+}
+
+void residue_refusal_text(struct session *s, struct fault *f)
+{
+	if (f->code != FAULT_BUSY)
+		return;
+	fault_set(f, FAULT_BUSY,
+		"too many clients hold session state (%llu): this statement would keep a server connection for itself",
+		(unsigned long long)s->door->config->max_pinned);
+	fault_hint(f,
+		"HOWDAH_MAX_PINNED sets how many clients may; SHOW CLIENTS tells which do, and why.");
+}
+
+static void set_pins(struct session *s, uint16_t pins)
+{
+	struct door *door = s->door;
+
+	if (!s->pins && pins)
+		page_pinned_enter(door->page, door->worker, UINT32_MAX);
+	else if (s->pins && !pins)
+		page_pinned_leave(door->page, door->worker);
+	/* What went may still have left something, unless it is known not
+	 * to: nobody else gets this backend. */
+	if (s->pins & ~pins & ~pins_clean)
+		s->backend->must_close = true;
+	s->pins = pins;
+}
+
+void residue_unpin(struct session *s)
+{
+	if (s->pins)
+		page_pinned_leave(s->door->page, s->door->worker);
+	s->pins = 0;
+	probe_destroy(s->probe);
+	s->probe = NULL;
+	free(s->scanner);
+	s->scanner = NULL;
+}
+
+void residue_discarded(struct session *s)
+{
+	set_pins(s, s->pins & (uint16_t)~(PIN_CUSTOM | PIN_LOADED));
+	s->residue &= ~(uint32_t)(SQL_CUSTOM_SETTING | SQL_LOADS);
+}
+
+/* ---- restoring ---------------------------------------------------------------- */
+
+bool residue_needs_restore(struct session *s)
+{
+	return s->backend->settings != s->settings;
+}
+
+/* E'' strings mean the same whatever standard_conforming_strings says. */
+static void put_literal(struct buf *sql, struct slice text)
+{
+	buf_append_str(sql, "E'");
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] == '\'' || text.data[i] == '\\')
+			buf_put_u8(sql, (uint8_t)text.data[i]);
+		buf_put_u8(sql, (uint8_t)text.data[i]);
+	}
+	buf_put_u8(sql, '\'');
+}
+
+static void put_resets(struct buf *sql, struct slice had, struct slice wanted)
+{
+	struct slice name, value;
+
+	while (pg_startup_next(&had, &name, &value)) {
+		if (pg_startup_get(wanted, name).data)
+			continue;
+		buf_append_str(sql, "RESET \"");
+		buf_append_slice(sql, name);
+		buf_append_str(sql, "\";");
+	}
+}
+
+static void put_sets(struct buf *sql, struct slice had, struct slice wanted)
+{
+	struct slice name, value;
+	const char *before = "SELECT ";
+
+	while (pg_startup_next(&wanted, &name, &value)) {
+		struct slice old = pg_startup_get(had, name);
+
+		if (old.data && slice_equal(old, value))
+			continue;
+		buf_append_str(sql, before);
+		buf_append_str(sql, "pg_catalog.set_config(");
+		put_literal(sql, name);
+		buf_append_str(sql, ",");
+		put_literal(sql, value);
+		buf_append_str(sql, ",false)");
+		before = ",";
+	}
+}
+
+void residue_restore(struct session *s)
+{
+	struct slice had = settings_pairs(s->backend->settings);
+	struct slice wanted = settings_pairs(s->settings);
+	CLEANUP(buf_deinit) struct buf sql = { 0 };
+
+	put_resets(&sql, had, wanted);
+	put_sets(&sql, had, wanted);
+	pg_put_query(&s->door->out, buf_slice(&sql));
+	backend_expect(s->backend, REPLY_RESTORE, REPLY_INJECTED);
+	s->backend->unnamed_owner = 0;
+	session_send_back(s);
+}
+
+static void set_backend_settings(struct session *s, struct settings *settings)
+{
+	settings_unref(s->door->pools, s->backend->settings);
+	s->backend->settings = settings;
+}
+
+static void on_restore_message(struct session *s, char type, struct slice body)
+{
+	struct backend *b = s->backend;
+
+	if (type == PG_BACK_ERROR_RESPONSE) {
+		b->must_close = true;
+		session_fatal_raw(s, body);
+	} else if (type == PG_BACK_READY_FOR_QUERY) {
+		backend_pop(b);
+		set_backend_settings(s, settings_ref(s->settings));
+		session_enter(s, SESSION_ACTIVE);
+		session_continue(s);
+	}
+}
+
+/* ---- probing -------------------------------------------------------------------- */
+
+bool residue_needs_probe(struct session *s)
+{
+	uint32_t untold_flags = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(untold); i++)
+		untold_flags |= untold[i].flag;
+	return s->has_large || s->residue & (suspicious | untold_flags);
+}
+
+void residue_probe(struct session *s)
+{
+	s->probe = xnew(struct probe);
+	pg_put_query(&s->door->out, slice_str(probe_sql));
+	backend_expect(s->backend, REPLY_PROBE, REPLY_INJECTED);
+	s->backend->unnamed_owner = 0;
+	session_send_back(s);
+	session_enter(s, SESSION_PROBING);
+}
+
+static void probe_setting(struct probe *p, struct slice name,
+	struct slice value, bool is_default)
+{
+	buf_put_cstr(&p->of_backend, name);
+	buf_put_cstr(&p->of_backend, value);
+	if (is_default)
+		return;
+	buf_put_cstr(&p->of_client, name);
+	buf_put_cstr(&p->of_client, value);
+}
+
+static void probe_row(struct session *s, struct slice body)
+{
+	struct reader r = reader_of(body);
+	struct slice kind, name, value, is_default;
+	struct probe *p = s->probe;
+
+	reader_u16(&r);
+	if (!pg_row_next(&r, &kind) || !pg_row_next(&r, &name) ||
+		!pg_row_next(&r, &value) || !pg_row_next(&r, &is_default) ||
+		kind.len != 1)
+		return;
+	if (kind.data[0] == 's')
+		probe_setting(p, name, value, is_default.data);
+	else if (kind.data[0] == 'r' && (!slice_is(value, "none") ||
+			!slice_is(name, pool_user(s->backend->pool))))
+		p->pins |= PIN_ROLE;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i].kind == kind.data[0])
+			p->pins |= (uint16_t)kinds[i].pin;
+}
+
+/* RESET gives a client what its startup packet asked for; of that, only the
+ * application's name is not the backend's own default. */
+static void put_back_initial(struct session *s, struct probe *p)
+{
+	struct slice initial = settings_pairs(s->initial);
+	struct slice rest = buf_slice(&p->of_client);
+	struct slice name, value, own_name, own_value;
+	struct buf merged = { 0 };
+	bool is_in = false;
+
+	if (!pg_startup_next(&initial, &own_name, &own_value) ||
+		pg_startup_get(rest, own_name).data)
+		return;
+	while (pg_startup_next(&rest, &name, &value)) {
+		if (!is_in && slice_order(own_name, name) < 0) {
+			buf_put_cstr(&merged, own_name);
+			buf_put_cstr(&merged, own_value);
+			is_in = true;
+		}
+		buf_put_cstr(&merged, name);
+		buf_put_cstr(&merged, value);
+	}
+	if (!is_in) {
+		buf_put_cstr(&merged, own_name);
+		buf_put_cstr(&merged, own_value);
+	}
+	buf_deinit(&p->of_client);
+	p->of_client = merged;
+}
+
+static uint16_t untold_pins(struct session *s)
+{
+	uint16_t pins = s->pins & (PIN_CUSTOM | PIN_SEED | PIN_LOADED |
+					  PIN_LARGE | PIN_REPLICATION |
+					  PIN_UNKNOWN);
+
+	for (size_t i = 0; i < ARRAY_SIZE(untold); i++)
+		if (s->residue & untold[i].flag && !s->has_failed)
+			pins |= (uint16_t)untold[i].pin;
+	if (s->has_large)
+		pins |= PIN_LARGE;
+	return pins;
+}
+
+static void probe_apply(struct session *s)
+{
+	struct pools *pools = s->door->pools;
+	struct probe *p = s->probe;
+	uint16_t pins = untold_pins(s);
+
+	if (p->has_failed) {
+		set_pins(s, pins | s->pins | PIN_UNKNOWN);
+		return;
+	}
+	set_backend_settings(s, settings_intern(pools,
+		buf_slice(&p->of_backend)));
+	put_back_initial(s, p);
+	settings_unref(pools, s->settings);
+	s->settings = settings_intern(pools, buf_slice(&p->of_client));
+	set_pins(s, pins | p->pins);
+	if (s->is_native && !(p->pins & PIN_PREPARED))
+		s->is_native = false;
+}
+
+static void probe_done(struct session *s)
+{
+	backend_pop(s->backend);
+	probe_apply(s);
+	probe_destroy(s->probe);
+	s->probe = NULL;
+	s->residue = 0;
+	s->has_failed = false;
+	session_enter(s, SESSION_ACTIVE);
+	pg_put_ready(&s->door->out, 'I');
+	session_send(s);
+	relay_settled(s);
+}
+
+static void on_probe_message(struct session *s, char type, struct slice body)
+{
+	switch (type) {
+	case PG_BACK_DATA_ROW:
+		probe_row(s, body);
+		break;
+	case PG_BACK_ERROR_RESPONSE:
+		log_warn(&s->log, "session.probe", "%.*s",
+			(int)MIN(pg_error_field(body, 'M').len, 200),
+			pg_error_field(body, 'M').data);
+		s->probe->has_failed = true;
+		break;
+	case PG_BACK_READY_FOR_QUERY:
+		probe_done(s);
+		break;
+	default:
+		break;
+	}
+}
+
+void residue_message(struct session *s, char type, struct slice body)
+{
+	if (backend_head(s->backend)->kind == REPLY_RESTORE)
+		on_restore_message(s, type, body);
+	else
+		on_probe_message(s, type, body);
+}
