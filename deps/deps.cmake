@@ -24,11 +24,12 @@ howdah_dep(crypto libcrypto libssl-dev)
 howdah_dep(jsonc json-c libjson-c-dev)
 
 # These two ship no pkg-config module (msgpack: one under changing names).
-function(howdah_dep_library target header library package)
+# <libraries> are the names one library goes by.
+function(howdah_dep_library target header libraries package)
 	find_path(${target}_INCLUDE_DIR ${header})
-	find_library(${target}_LIBRARY ${library})
+	find_library(${target}_LIBRARY NAMES ${libraries})
 	if(NOT ${target}_INCLUDE_DIR OR NOT ${target}_LIBRARY)
-		message(FATAL_ERROR "${header} or lib${library} is missing: "
+		message(FATAL_ERROR "${header} or its library is missing: "
 			"apt-get install ${package} (or run deps/install.sh)")
 	endif()
 	add_library(dep_${target} INTERFACE)
@@ -38,7 +39,7 @@ function(howdah_dep_library target header library package)
 	add_library(dep::${target} ALIAS dep_${target})
 endfunction()
 
-howdah_dep_library(msgpack msgpack.h msgpackc libmsgpack-dev)
+howdah_dep_library(msgpack msgpack.h "msgpackc;msgpack-c" libmsgpack-dev)
 howdah_dep_library(pgquery pg_query.h pg_query libpg-query-dev)
 
 include(deps/llhttp.cmake)
