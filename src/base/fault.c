@@ -25,6 +25,7 @@ void fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
 	va_list args;
 
 	f->code = code;
+	f->detail[0] = '\0';
 	f->hint[0] = '\0';
 	if (!fmt) {
 		snprintf(f->text, sizeof(f->text), "%s", fault_row(code)->text);
@@ -32,6 +33,15 @@ void fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
 	}
 	va_start(args, fmt);
 	vsnprintf(f->text, sizeof(f->text), fmt, args);
+	va_end(args);
+}
+
+void fault_detail(struct fault *f, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(f->detail, sizeof(f->detail), fmt, args);
 	va_end(args);
 }
 

@@ -24,7 +24,8 @@ struct fault_row {
 struct fault {
 	enum fault_code code;
 	char text[256];
-	char hint[192]; /* empty when there is nothing to add */
+	char detail[192]; /* empty when there is nothing to add */
+	char hint[192];   /* the same */
 };
 
 const struct fault_row *fault_row(enum fault_code code);
@@ -32,6 +33,9 @@ const struct fault_row *fault_row(enum fault_code code);
 /* Overwrites *f; a fmt of NULL takes the row's own text. */
 void fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
+
+/* More about what went wrong, as PostgreSQL's DETAIL; after fault_set(). */
+void fault_detail(struct fault *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* What to do about it; after fault_set(). */
 void fault_hint(struct fault *f, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -121,8 +121,8 @@ static void put_error_field(struct buf *b, char field, const char *text)
 	buf_put_cstr(b, slice_str(text));
 }
 
-static void put_error(struct buf *b, char type, const char *severity,
-	const char *sqlstate, const char *text, const char *hint)
+static size_t begin_error(struct buf *b, char type, const char *severity,
+	const char *sqlstate, const char *text)
 {
 	size_t begun = pg_begin(b, type);
 
@@ -130,22 +130,32 @@ static void put_error(struct buf *b, char type, const char *severity,
 	put_error_field(b, 'V', severity);
 	put_error_field(b, 'C', sqlstate);
 	put_error_field(b, 'M', text);
-	if (*hint)
-		put_error_field(b, 'H', hint);
+	return begun;
+}
+
+static void end_error(struct buf *b, size_t begun)
+{
 	buf_put_u8(b, 0);
 	pg_end(b, begun);
 }
 
 void pg_put_fault(struct buf *b, const char *severity, const struct fault *f)
 {
-	put_error(b, PG_BACK_ERROR_RESPONSE, severity,
-		fault_row(f->code)->sqlstate, f->text, f->hint);
+	size_t begun = begin_error(b, PG_BACK_ERROR_RESPONSE, severity,
+		fault_row(f->code)->sqlstate, f->text);
+
+	if (f->detail[0])
+		put_error_field(b, 'D', f->detail);
+	if (f->hint[0])
+		put_error_field(b, 'H', f->hint);
+	end_error(b, begun);
 }
 
 void pg_put_notice(struct buf *b, const char *severity, const char *sqlstate,
 	const char *text)
 {
-	put_error(b, PG_BACK_NOTICE_RESPONSE, severity, sqlstate, text, "");
+	end_error(b, begin_error(b, PG_BACK_NOTICE_RESPONSE, severity, sqlstate,
+		text));
 }
 
 void pg_put_notification(struct buf *b, uint32_t pid, struct slice channel,
