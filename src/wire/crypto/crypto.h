@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Digests, text encodings, and PostgreSQL's md5 secrets. Pure
+ * Digests, text encodings, PostgreSQL's md5 secrets, and SCRAM-SHA-256. Pure
  * functions: no time, no sockets; randomness is asked for by name. Nothing
  * here keeps a secret after it has returned but in what it was given to fill;
  * every deinit wipes.
@@ -67,3 +67,5 @@ int md5_secret_make(struct slice password, struct slice user,
 	struct md5_secret *ret_secret);
 int md5_secret_answer(const struct md5_secret *secret,
 	const uint8_t salt[MD5_SALT_LEN], struct md5_secret *ret_answer);
+
+#include "wire/crypto/scram.h"
