@@ -44,15 +44,14 @@ static inline void sip_round(struct sip *s)
 	s->v2 = rotl(s->v2, 32);
 }
 
-/* SipHash (Aumasson, Bernstein 2012) with 1 and 3 rounds. */
-uint64_t table_hash_more(const struct table *t, uint64_t so_far,
-	const void *data, size_t len)
+uint64_t sip_hash(const uint64_t key[2], uint64_t so_far, const void *data,
+	size_t len)
 {
 	struct sip s = {
-		t->key[0] ^ 0x736f6d6570736575 ^ so_far,
-		t->key[1] ^ 0x646f72616e646f6d,
-		t->key[0] ^ 0x6c7967656e657261,
-		t->key[1] ^ 0x7465646279746573,
+		key[0] ^ 0x736f6d6570736575 ^ so_far,
+		key[1] ^ 0x646f72616e646f6d,
+		key[0] ^ 0x6c7967656e657261,
+		key[1] ^ 0x7465646279746573,
 	};
 	const char *at = data;
 	uint64_t word;
@@ -76,6 +75,12 @@ uint64_t table_hash_more(const struct table *t, uint64_t so_far,
 	sip_round(&s);
 	sip_round(&s);
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t table_hash_more(const struct table *t, uint64_t so_far,
+	const void *data, size_t len)
+{
+	return sip_hash(t->key, so_far, data, len);
 }
 
 uint64_t table_hash(const struct table *t, const void *data, size_t len)

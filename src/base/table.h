@@ -33,6 +33,11 @@ void table_init(struct table *t);
 /* Frees the slots; the members belong to somebody else. */
 void table_deinit(struct table *t);
 
+/* SipHash-1-3 (Aumasson, Bernstein 2012) itself, for keys that several
+ * tables or processes hash alike; so_far is 0 or an earlier hash. */
+uint64_t sip_hash(const uint64_t key[2], uint64_t so_far, const void *data,
+	size_t len);
+
 uint64_t table_hash(const struct table *t, const void *data, size_t len);
 
 /* Goes on from an earlier hash, for keys of several parts. */
