@@ -5,11 +5,12 @@
  * must be common and nothing else. Made before the first fork; every field
  * is atomic or written once before that fork.
  *
- * Server-connection permits: a worker takes one to open a server connection
- * and gives it back when that is closed. Two bounds hold at once: the whole
- * gateway's, and one per pool (database and user), whose size the taker
- * names. What a worker holds is counted per worker, so that the supervisor
- * can give back what a crashed one held.
+ * Nothing here is a running total that a crash could leave wrong: every
+ * count is a cell of the worker that made it, and a total is the sum of the
+ * cells. What a worker held is gone when its cells are zeroed.
+ *
+ * Besides the workers, numbered from 0, the supervisor has cells of its own
+ * under the number page_workers().
  */
 #include <stdatomic.h>
 
@@ -20,23 +21,36 @@ enum {
 	PAGE_POOLS = 1024,     /* pools of one gateway */
 	PAGE_ADDRESSES = 4096, /* slots counting logins per client address */
 	PAGE_TICKET_KEY = 80,  /* bytes of a TLS session ticket key */
+	PAGE_SECRET = 32,
 };
 
 struct page;
 
 /* counters: how many 64-bit counters each worker has. Ends the process when
- * memory is short. */
+ * memory or descriptors are short. */
 struct page *page_create(unsigned n_workers, unsigned n_counters);
 void page_destroy(struct page *page);
 
 unsigned page_workers(const struct page *page);
 
+/* SipHash under a key made with the page: all workers hash pool keys alike,
+ * and nobody outside can choose colliding ones. */
+uint64_t page_hash(const struct page *page, struct slice bytes);
+
 /* ---- counters: one writer (the worker), many readers ------------------ */
 
 _Atomic uint64_t *page_counters(struct page *page, unsigned worker);
+
+/* Over all workers and the supervisor. */
 uint64_t page_counter_sum(struct page *page, unsigned counter);
 
 /* ---- permits ---------------------------------------------------------- */
+
+/*
+ * A worker takes a permit to open a server connection and gives it back when
+ * that is closed. Two bounds hold at once: the whole gateway's, and one per
+ * pool (database and user), whose size the taker names.
+ */
 
 /* A pool's slot, found or taken by the hash of its key; never given back
  * while the gateway lives. -ENOSPC when all PAGE_POOLS are in use. */
@@ -83,19 +97,23 @@ void page_login_leave(struct page *page, unsigned worker, uint32_t slot);
 
 uint32_t page_clients(struct page *page);
 uint32_t page_pinned(struct page *page);
+uint32_t page_logins(struct page *page);
 
 /* DDL seen by this gateway: prepared statements older than this number may
  * have another shape now. */
 uint64_t page_ddl_generation(struct page *page);
 void page_ddl_seen(struct page *page);
 
-/* Random once per gateway: TLS session tickets of all workers. */
+/* Random once per gateway, PAGE_TICKET_KEY bytes: TLS session tickets of all
+ * workers. */
 const uint8_t *page_ticket_key(const struct page *page);
 
 /* Random once per gateway, for mock SCRAM salts of unknown users. */
 const uint8_t *page_secret(const struct page *page, size_t *ret_len);
 
-/* Gives back everything a dead worker held. Called by the supervisor. */
+/* Gives back everything a dead worker held and rings the others, who may
+ * have waited for it; counters stay. For the supervisor, who has seen that
+ * the process is gone. */
 void page_worker_died(struct page *page, unsigned worker);
 
 /*
