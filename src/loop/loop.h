@@ -296,3 +296,69 @@ struct watch {
 
 void watch_open(struct watch *w, struct loop *loop, int fd, watch_fn *fn);
 void watch_close(struct watch *w, void (*closed)(struct watch *w));
+
+/*
+ * A mailbox is one end of a control socket between supervisor and worker:
+ * messages stay whole and in order, and what the socket does not take waits
+ * in a bounded queue.
+ */
+enum control_kind {
+#define CONTROL(name, reader, what) CONTROL_##name,
+#include "proto/control.def"
+#undef CONTROL
+	CONTROL_KIND_END
+};
+
+enum {
+	MAIL_OTHERS = -1,     /* to: every worker but the sender */
+	MAIL_SUPERVISOR = -2, /* from or to */
+	MAIL_PAYLOAD_MAX = STREAM_READ_MAX,
+	MAILBOX_QUEUE_MAX = 16 * 1024 * 1024, /* bytes */
+};
+
+struct mail {
+	enum control_kind kind;
+	int from; /* a worker's number, or MAIL_SUPERVISOR */
+	int to;
+	struct slice payload; /* borrowed */
+};
+
+/* "CANCEL", and whether doors read it rather than the processes. */
+const char *control_name(enum control_kind kind);
+bool control_is_for_doors(enum control_kind kind);
+
+struct mailbox;
+
+struct mailbox_ops {
+	/* One message; its payload is good until this returns. */
+	void (*mail)(struct mailbox *m, const struct mail *mail);
+
+	/* The other process has ended. The owner closes the mailbox. */
+	void (*gone)(struct mailbox *m);
+};
+
+struct mailbox {
+	uv_poll_t poll;
+	const struct mailbox_ops *ops;
+	struct loop *loop;
+	void (*closed)(struct mailbox *m);
+	struct list queue;
+	size_t queued; /* bytes, payloads and headers */
+	int fd;
+	bool is_closing;
+};
+
+/* Two connected ends, each for one mailbox. A negative errno on failure. */
+int mailbox_pair(int ret_fds[2]);
+
+/* Takes the descriptor over. */
+void mailbox_open(struct mailbox *m, struct loop *loop, int fd,
+	const struct mailbox_ops *ops);
+
+/* 0, or -ENOBUFS when MAILBOX_QUEUE_MAX bytes wait already: the other side
+ * does not read, and this message is dropped. */
+int mailbox_send(struct mailbox *m, const struct mail *mail);
+
+/* What has not left is lost. closed may be NULL when the memory outlives the
+ * loop. */
+void mailbox_close(struct mailbox *m, void (*closed)(struct mailbox *m));
