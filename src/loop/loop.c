@@ -20,39 +20,16 @@ static void on_hook_after_wait(uv_check_t *handle)
 	loop_end_turn(handle->data);
 }
 
-/* Only keeps the loop from sleeping; stream_read() does the work. */
-static void on_again(uv_idle_t *handle)
-{
-	struct loop *loop = handle->data;
-	struct list *node = list_pop(&loop->ready);
-
-	if (list_empty(&loop->ready))
-		uv_idle_stop(handle);
-	if (node)
-		stream_read(list_entry(node, struct tls, ready)->stream);
-}
-
-void loop_read_again(struct loop *loop, struct tls *tls)
-{
-	if (list_linked(&tls->ready))
-		return;
-	list_push_back(&loop->ready, &tls->ready);
-	uv_idle_start(&loop->again, on_again);
-}
-
 struct loop *loop_create(void)
 {
 	struct loop *loop = xnew(struct loop);
 
 	check(uv_loop_init(&loop->uv) == 0);
 	list_init(&loop->dirty);
-	list_init(&loop->ready);
 	check(uv_prepare_init(&loop->uv, &loop->before_wait) == 0);
 	check(uv_check_init(&loop->uv, &loop->after_wait) == 0);
-	check(uv_idle_init(&loop->uv, &loop->again) == 0);
 	loop->before_wait.data = loop;
 	loop->after_wait.data = loop;
-	loop->again.data = loop;
 	uv_prepare_start(&loop->before_wait, on_hook_before_wait);
 	uv_check_start(&loop->after_wait, on_hook_after_wait);
 	uv_unref((uv_handle_t *)&loop->before_wait);
@@ -66,7 +43,6 @@ void loop_destroy(struct loop *loop)
 		return;
 	uv_close((uv_handle_t *)&loop->before_wait, NULL);
 	uv_close((uv_handle_t *)&loop->after_wait, NULL);
-	uv_close((uv_handle_t *)&loop->again, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	check(uv_loop_close(&loop->uv) == 0);
 	while (loop->chunks) {

@@ -2,8 +2,7 @@
  * Streams: reading, writing and ending of one connected socket.
  *
  * uv_poll_t rather than uv_tcp_t: one read buffer serves a whole loop, so an
- * idle connection owns no memory beyond struct stream, and OpenSSL works on
- * the descriptor itself.
+ * idle connection owns no memory beyond struct stream.
  *
  *     socket ──read──► loop->scratch ──input()──► owner
  *                          │ what input() left
@@ -33,12 +32,10 @@ void stream_set_events(struct stream *s)
 		return;
 	if (!s->is_paused && !s->is_eof && s->in_len < s->in_limit)
 		events |= UV_READABLE;
-	if (s->out_len || (s->tls && s->tls->wants_write))
-		events |= UV_WRITABLE;
 	/* Output of this turn leaves at its end; only what the socket would
 	 * not take is worth waiting for. */
-	if (list_linked(&s->dirty) && !(s->tls && s->tls->wants_write))
-		events &= (uint8_t)~UV_WRITABLE;
+	if (s->out_len && !list_linked(&s->dirty))
+		events |= UV_WRITABLE;
 	if (events == s->events)
 		return;
 	s->events = events;
@@ -106,8 +103,6 @@ static ssize_t read_some(struct stream *s, void *data, size_t len)
 {
 	ssize_t n;
 
-	if (s->tls)
-		return tls_read(s, data, len);
 	do {
 		n = recv(s->fd, data, len, 0);
 	} while (n < 0 && errno == EINTR);
@@ -178,8 +173,6 @@ void stream_read(struct stream *s)
 		s->ops->eof(s);
 	} else if (n < 0 && n != -EAGAIN) {
 		s->ops->failed(s, (int)n);
-	} else if (s->tls && tls_has_input(s)) {
-		loop_read_again(s->loop, s->tls);
 	}
 	if (!s->is_closing)
 		stream_set_events(s);
@@ -195,8 +188,6 @@ void stream_resume(struct stream *s)
 {
 	s->is_paused = false;
 	stream_set_events(s);
-	if (s->tls && tls_has_input(s))
-		loop_read_again(s->loop, s->tls);
 }
 
 size_t stream_peek(struct stream *s, void *bytes, size_t len)
@@ -256,7 +247,7 @@ static void drop_output(struct stream *s, size_t n)
 	}
 }
 
-static ssize_t write_plain(struct stream *s)
+static ssize_t write_some(struct stream *s)
 {
 	struct iovec vector[FLUSH_CHUNKS];
 	struct msghdr message = { .msg_iov = vector };
@@ -279,16 +270,6 @@ static ssize_t write_plain(struct stream *s)
 	return n < 0 ? -errno : n;
 }
 
-static ssize_t write_some(struct stream *s)
-{
-	struct stream_chunk *chunk = s->out_first;
-
-	if (s->tls)
-		return tls_write(s, chunk->data + chunk->start,
-			chunk->end - chunk->start);
-	return write_plain(s);
-}
-
 /* True when the socket took everything. */
 static bool write_all(struct stream *s)
 {
@@ -306,7 +287,7 @@ static bool write_all(struct stream *s)
 			return true;
 		}
 		drop_output(s, (size_t)n);
-		if (!s->tls && (size_t)n < MIN(offered, CHUNK_SIZE))
+		if ((size_t)n < MIN(offered, CHUNK_SIZE))
 			return false;
 	}
 	return true;
@@ -378,12 +359,6 @@ void stream_close(struct stream *s)
 {
 	if (s->is_closing)
 		return;
-	if (s->tls) {
-		list_remove(&s->tls->ready);
-		tls_shutdown(s);
-		tls_destroy(s->tls);
-		s->tls = NULL;
-	}
 	s->is_closing = true;
 	list_remove(&s->dirty);
 	drop_output(s, s->out_len);
