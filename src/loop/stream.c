@@ -224,6 +224,10 @@ void stream_write(struct stream *s, const void *data, size_t len)
 		from += n;
 		len -= n;
 	}
+	/* Here, where the owner sees it too: a turn's end that empties the
+	 * stream at once owes it the drained() it now waits for. */
+	if (s->out_len > STREAM_OUT_HIGH)
+		s->is_above_high = true;
 	if (!list_linked(&s->dirty) && !(s->events & UV_WRITABLE))
 		list_push_back(&s->loop->dirty, &s->dirty);
 }
@@ -301,8 +305,6 @@ void stream_flush(struct stream *s)
 		return;
 	list_remove(&s->dirty);
 	is_done = write_all(s);
-	if (s->out_len > STREAM_OUT_HIGH)
-		s->is_above_high = true;
 	if (is_done && s->is_finishing) {
 		stream_close(s);
 		return;

@@ -354,6 +354,20 @@ static void test_drained_after_a_slow_reader(void **state)
 	owner_destroy(o);
 }
 
+static void test_drained_after_a_quick_reader(void **state)
+{
+	struct owner *o = owner_unix(SOCK_STREAM);
+
+	(void)state;
+	/* The owner saw this and paused whoever fills the stream. */
+	fill(o, STREAM_OUT_HIGH + 1);
+	assert_true(stream_out_len(&o->s) > STREAM_OUT_HIGH);
+	turn_until(o->loop, o->n_drained);
+	assert_int_equal(stream_out_len(&o->s), 0);
+	assert_int_equal(o->n_drained, 1);
+	owner_destroy(o);
+}
+
 static void test_finish_sends_the_rest(void **state)
 {
 	struct owner *o = owner_unix(SOCK_STREAM);
@@ -416,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_reset_fails_once),
 		cmocka_unit_test(test_reset_while_paused_is_told_after),
 		cmocka_unit_test(test_drained_after_a_slow_reader),
+		cmocka_unit_test(test_drained_after_a_quick_reader),
 		cmocka_unit_test(test_finish_sends_the_rest),
 		cmocka_unit_test(test_finish_inside_input),
 		cmocka_unit_test(test_closing_twice),
