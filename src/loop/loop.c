@@ -56,12 +56,18 @@ void loop_destroy(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
-	uv_run(&loop->uv, UV_RUN_DEFAULT);
-	loop_end_turn(loop);
+	/* libuv does not know of output that waits for the end of a turn, and
+	 * that end may leave it something to wait for. */
+	do {
+		uv_run(&loop->uv, UV_RUN_DEFAULT);
+		loop_end_turn(loop);
+	} while (!loop->is_stopped && uv_loop_alive(&loop->uv));
+	loop->is_stopped = false;
 }
 
 void loop_stop(struct loop *loop)
 {
+	loop->is_stopped = true;
 	uv_stop(&loop->uv);
 }
 

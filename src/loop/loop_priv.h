@@ -28,6 +28,7 @@ struct loop {
 		void *owner;
 	} hooks[LOOP_HOOKS_MAX];
 	size_t n_hooks;
+	bool is_stopped;
 	char scratch[STREAM_READ_MAX]; /* one read, before anybody kept it */
 };
 

@@ -399,6 +399,20 @@ static void test_finish_inside_input(void **state)
 	owner_destroy(o);
 }
 
+static void test_loop_runs_until_output_has_left(void **state)
+{
+	struct owner *o = owner_unix(SOCK_STREAM);
+	char bytes[8];
+
+	(void)state;
+	stream_write(&o->s, "bye", 3);
+	stream_finish(&o->s);
+	loop_run(o->loop);
+	assert_int_equal(o->n_closed, 1);
+	assert_int_equal(recv(o->peer, bytes, sizeof(bytes), 0), 3);
+	owner_destroy(o);
+}
+
 static void test_closing_twice(void **state)
 {
 	struct owner *o = owner_unix(SOCK_STREAM);
@@ -433,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_drained_after_a_quick_reader),
 		cmocka_unit_test(test_finish_sends_the_rest),
 		cmocka_unit_test(test_finish_inside_input),
+		cmocka_unit_test(test_loop_runs_until_output_has_left),
 		cmocka_unit_test(test_closing_twice),
 	};
 
