@@ -19,7 +19,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { FLUSH_CHUNKS = 16 };
+enum {
+	FLUSH_CHUNKS = 16,
+	STREAM_LIMIT_MAX = 1 << 30, /* twice this still fits in_cap */
+};
 
 static void on_stream_ready(uv_poll_t *poll, int status, int events);
 
@@ -59,24 +62,27 @@ void stream_open(struct stream *s, struct loop *loop, int fd,
 
 void stream_set_limit(struct stream *s, size_t limit)
 {
-	s->in_limit = (uint32_t)MIN(limit, UINT32_MAX);
+	s->in_limit = (uint32_t)MIN(limit, (size_t)STREAM_LIMIT_MAX);
 	stream_set_events(s);
 }
 
 /* ---- reading --------------------------------------------------------- */
 
-static void keep_input(struct stream *s, struct slice rest)
+/* Puts bytes behind those kept already. The room grows with what came, never
+ * with what somebody announced. */
+static void keep_input(struct stream *s, struct slice more)
 {
-	if (rest.len > s->in_cap) {
-		size_t cap = s->in_cap ? s->in_cap : 512;
+	size_t len = s->in_len + more.len;
+	size_t cap = s->in_cap ? s->in_cap : 512;
 
-		while (cap < rest.len)
-			cap *= 2;
+	while (cap < len)
+		cap *= 2;
+	if (cap != s->in_cap) {
 		s->in = xrealloc(s->in, cap);
 		s->in_cap = (uint32_t)cap;
 	}
-	memcpy(s->in, rest.data, rest.len);
-	s->in_len = (uint32_t)rest.len;
+	memcpy(s->in + s->in_len, more.data, more.len);
+	s->in_len = (uint32_t)len;
 }
 
 static void drop_input(struct stream *s)
@@ -99,6 +105,26 @@ void stream_consume(struct stream *s, size_t n)
 	stream_set_events(s);
 }
 
+/* Shows what came, behind what was kept; keeps what is not consumed. */
+static void give_input(struct stream *s, struct slice bytes)
+{
+	bool is_kept = s->in_len > 0;
+	size_t used;
+
+	if (is_kept) {
+		keep_input(s, bytes);
+		bytes = stream_pending(s);
+	}
+	used = s->ops->input(s, bytes);
+	check(used <= bytes.len);
+	if (s->is_closing)
+		return;
+	if (is_kept)
+		stream_consume(s, used);
+	else if (used < bytes.len)
+		keep_input(s, slice_from(bytes, used));
+}
+
 static ssize_t read_some(struct stream *s, void *data, size_t len)
 {
 	ssize_t n;
@@ -109,73 +135,25 @@ static ssize_t read_some(struct stream *s, void *data, size_t len)
 	return n < 0 ? -errno : n;
 }
 
-/* Makes room behind what is kept: as much as came so far, never as much as
- * somebody announced. */
-static size_t grow_input(struct stream *s)
-{
-	size_t room = s->in_limit - s->in_len;
-	size_t cap = s->in_cap;
-
-	if (room > STREAM_READ_MAX)
-		room = STREAM_READ_MAX;
-	while (cap - s->in_len < MIN(room, s->in_len))
-		cap *= 2;
-	if (cap != s->in_cap) {
-		s->in = xrealloc(s->in, cap);
-		s->in_cap = (uint32_t)cap;
-	}
-	return MIN(room, s->in_cap - s->in_len);
-}
-
-static ssize_t read_fresh(struct stream *s)
-{
-	char *scratch = s->loop->scratch;
-	size_t len = MIN((size_t)s->in_limit, sizeof(s->loop->scratch));
-	ssize_t n = read_some(s, scratch, len);
-	size_t used;
-
-	if (n <= 0)
-		return n;
-	used = s->ops->input(s, slice_of(scratch, (size_t)n));
-	check(used <= (size_t)n);
-	if (!s->is_closing && used < (size_t)n)
-		keep_input(s, slice_of(scratch + used, (size_t)n - used));
-	return n;
-}
-
-static ssize_t read_more(struct stream *s)
-{
-	size_t room = grow_input(s);
-	ssize_t n = read_some(s, s->in + s->in_len, room);
-	size_t used;
-
-	if (n <= 0)
-		return n;
-	s->in_len += (uint32_t)n;
-	used = s->ops->input(s, stream_pending(s));
-	if (!s->is_closing)
-		stream_consume(s, used);
-	return n;
-}
-
 void stream_read(struct stream *s)
 {
+	char *scratch = s->loop->scratch;
 	ssize_t n;
 
 	if (s->is_closing || s->is_eof || s->is_paused ||
 		s->in_len >= s->in_limit)
 		return;
-	n = s->in_len ? read_more(s) : read_fresh(s);
-	if (s->is_closing)
-		return;
-	if (n == 0) {
+	n = read_some(s, scratch,
+		MIN(s->in_limit - s->in_len, sizeof(s->loop->scratch)));
+	if (n > 0) {
+		give_input(s, slice_of(scratch, (size_t)n));
+	} else if (n == 0) {
 		s->is_eof = true;
 		s->ops->eof(s);
-	} else if (n < 0 && n != -EAGAIN) {
+	} else if (n != -EAGAIN) {
 		s->ops->failed(s, (int)n);
 	}
-	if (!s->is_closing)
-		stream_set_events(s);
+	stream_set_events(s);
 }
 
 void stream_pause(struct stream *s)

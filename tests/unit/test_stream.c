@@ -228,6 +228,21 @@ static void test_limit_stops_reading(void **state)
 	owner_destroy(o);
 }
 
+static void test_one_kept_byte_does_not_slow_the_next(void **state)
+{
+	struct owner *o = owner_unix(SOCK_STREAM);
+	CLEANUP(freep) char *body = xcalloc(1, 60000);
+
+	(void)state;
+	o->take = 60001;
+	peer_send(o, "h", 1);
+	turn_until(o->loop, o->n_input == 1);
+	peer_send(o, body, 60000);
+	turn_until(o->loop, o->got.len == 60001);
+	assert_int_equal(o->n_input, 2);
+	owner_destroy(o);
+}
+
 static void test_pause_and_resume(void **state)
 {
 	struct owner *o = owner_unix(SOCK_STREAM);
@@ -436,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_a_turn_is_one_write),
 		cmocka_unit_test(test_unconsumed_input_comes_again),
 		cmocka_unit_test(test_limit_stops_reading),
+		cmocka_unit_test(test_one_kept_byte_does_not_slow_the_next),
 		cmocka_unit_test(test_pause_and_resume),
 		cmocka_unit_test(test_pause_inside_input),
 		cmocka_unit_test(test_close_inside_input),
