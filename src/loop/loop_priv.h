@@ -37,7 +37,3 @@ void chunk_give(struct loop *loop, struct stream_chunk *chunk);
 
 /* Ends a turn: hooks, then output. */
 void loop_end_turn(struct loop *loop);
-
-/* One round of reading, for on_readable and for the ready list. */
-void stream_read(struct stream *s);
-void stream_set_events(struct stream *s);

@@ -26,26 +26,43 @@ enum {
 
 static void on_stream_ready(uv_poll_t *poll, int status, int events);
 
+static bool wants_input(const struct stream *s)
+{
+	return !s->is_eof && !s->is_paused && s->in_len < s->in_limit;
+}
+
 /* What poll should wait for follows from the state; one place computes it. */
-void stream_set_events(struct stream *s)
+static uint8_t wanted_events(const struct stream *s)
 {
 	uint8_t events = 0;
 
-	if (s->is_closing)
-		return;
-	if (!s->is_paused && !s->is_eof && s->in_len < s->in_limit)
+	if (wants_input(s))
 		events |= UV_READABLE;
 	/* Output of this turn leaves at its end; only what the socket would
 	 * not take is worth waiting for. */
 	if (s->out_len && !list_linked(&s->dirty))
 		events |= UV_WRITABLE;
-	if (events == s->events)
+	return events;
+}
+
+static void poll_for(struct stream *s, uint8_t events)
+{
+	if (s->is_closing || events == s->events)
 		return;
 	s->events = events;
 	if (events)
 		uv_poll_start(&s->poll, events, on_stream_ready);
 	else
 		uv_poll_stop(&s->poll);
+}
+
+/* Goes on waiting for input that nobody wants just now: taking a descriptor
+ * out of epoll and putting it back is three system calls, and most pauses end
+ * before the peer sends again. When it does send, on_stream_ready() is exact.
+ */
+static void poll_lazily(struct stream *s)
+{
+	poll_for(s, wanted_events(s) | (s->events & UV_READABLE));
 }
 
 void stream_open(struct stream *s, struct loop *loop, int fd,
@@ -57,13 +74,13 @@ void stream_open(struct stream *s, struct loop *loop, int fd,
 	s->ops = ops;
 	s->in_limit = STREAM_READ_MAX;
 	check(uv_poll_init(&loop->uv, &s->poll, fd) == 0);
-	stream_set_events(s);
+	poll_lazily(s);
 }
 
 void stream_set_limit(struct stream *s, size_t limit)
 {
 	s->in_limit = (uint32_t)MIN(limit, (size_t)STREAM_LIMIT_MAX);
-	stream_set_events(s);
+	poll_lazily(s);
 }
 
 /* ---- reading --------------------------------------------------------- */
@@ -102,7 +119,7 @@ void stream_consume(struct stream *s, size_t n)
 		memmove(s->in, s->in + n, s->in_len - n);
 		s->in_len -= (uint32_t)n;
 	}
-	stream_set_events(s);
+	poll_lazily(s);
 }
 
 /* Shows what came, behind what was kept; keeps what is not consumed. */
@@ -135,13 +152,12 @@ static ssize_t read_some(struct stream *s, void *data, size_t len)
 	return n < 0 ? -errno : n;
 }
 
-void stream_read(struct stream *s)
+static void read_input(struct stream *s)
 {
 	char *scratch = s->loop->scratch;
 	ssize_t n;
 
-	if (s->is_closing || s->is_eof || s->is_paused ||
-		s->in_len >= s->in_limit)
+	if (s->is_closing || !wants_input(s))
 		return;
 	n = read_some(s, scratch,
 		MIN(s->in_limit - s->in_len, sizeof(s->loop->scratch)));
@@ -153,19 +169,18 @@ void stream_read(struct stream *s)
 	} else if (n != -EAGAIN) {
 		s->ops->failed(s, (int)n);
 	}
-	stream_set_events(s);
 }
 
 void stream_pause(struct stream *s)
 {
 	s->is_paused = true;
-	stream_set_events(s);
+	poll_lazily(s);
 }
 
 void stream_resume(struct stream *s)
 {
 	s->is_paused = false;
-	stream_set_events(s);
+	poll_lazily(s);
 }
 
 size_t stream_peek(struct stream *s, void *bytes, size_t len)
@@ -287,7 +302,7 @@ void stream_flush(struct stream *s)
 		stream_close(s);
 		return;
 	}
-	stream_set_events(s);
+	poll_lazily(s);
 	if (s->is_above_high && s->out_len <= STREAM_OUT_LOW) {
 		s->is_above_high = false;
 		if (s->ops->drained)
@@ -298,6 +313,7 @@ void stream_flush(struct stream *s)
 static void on_stream_ready(uv_poll_t *poll, int status, int events)
 {
 	struct stream *s = container_of(poll, struct stream, poll);
+	bool is_unwanted = (events & UV_READABLE) && !wants_input(s);
 
 	if (status < 0) {
 		/* An error condition stops libuv's handle; reading tells
@@ -308,8 +324,11 @@ static void on_stream_ready(uv_poll_t *poll, int status, int events)
 	if (events & UV_WRITABLE)
 		stream_flush(s);
 	if (events & UV_READABLE)
-		stream_read(s);
-	stream_set_events(s);
+		read_input(s);
+	if (is_unwanted || s->is_eof)
+		poll_for(s, wanted_events(s));
+	else
+		poll_lazily(s);
 }
 
 /* ---- ending ---------------------------------------------------------- */

@@ -275,6 +275,39 @@ static void test_pause_inside_input(void **state)
 	owner_destroy(o);
 }
 
+/* What poll waits for costs system calls to change, so a pause that ends
+ * before the peer sends must not change it. */
+static void test_short_pause_costs_nothing(void **state)
+{
+	struct owner *o = owner_unix(SOCK_STREAM);
+
+	(void)state;
+	stream_pause(&o->s);
+	assert_int_equal(o->s.events, UV_READABLE);
+	turn_some(o->loop);
+	stream_resume(&o->s);
+	assert_int_equal(o->s.events, UV_READABLE);
+	stream_pause(&o->s);
+	peer_send(o, "now", 3);
+	turn_until(o->loop, o->s.events == 0);
+	assert_int_equal(o->n_input, 0);
+	stream_resume(&o->s);
+	turn_until(o->loop, o->n_input == 1);
+	owner_destroy(o);
+}
+
+/* An end that is not taken out of poll makes every turn a busy one. */
+static void test_eof_leaves_poll(void **state)
+{
+	struct owner *o = owner_unix(SOCK_STREAM);
+
+	(void)state;
+	shutdown(o->peer, SHUT_WR);
+	turn_until(o->loop, o->n_eof);
+	assert_int_equal(o->s.events, 0);
+	owner_destroy(o);
+}
+
 static void test_close_inside_input(void **state)
 {
 	struct owner *o = owner_unix(SOCK_STREAM);
@@ -454,6 +487,8 @@ int main(void)
 		cmocka_unit_test(test_one_kept_byte_does_not_slow_the_next),
 		cmocka_unit_test(test_pause_and_resume),
 		cmocka_unit_test(test_pause_inside_input),
+		cmocka_unit_test(test_short_pause_costs_nothing),
+		cmocka_unit_test(test_eof_leaves_poll),
 		cmocka_unit_test(test_close_inside_input),
 		cmocka_unit_test(test_close_inside_input_with_kept_bytes),
 		cmocka_unit_test(test_eof_lets_output_leave),
