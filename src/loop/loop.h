@@ -86,9 +86,16 @@ struct stream_ops {
 	/* The peer will send no more. Output still leaves. */
 	void (*eof)(struct stream *s);
 
-	/* The connection is lost (negative errno, or the TLS layer's -EPROTO).
-	 * The owner closes the stream. */
+	/* The connection is lost (negative errno, or the TLS layer's -EPROTO)
+	 * and all that came is read. The owner closes the stream. */
 	void (*failed)(struct stream *s, int error);
+
+	/*
+	 * A write failed: output is dropped from now on. What the peer sent
+	 * before may still be read, and failed() ends that; a paused owner
+	 * hears of a lost peer here alone. May be NULL.
+	 */
+	void (*broken)(struct stream *s, int error);
 
 	/* Output fell below STREAM_OUT_LOW after having been above
 	 * STREAM_OUT_HIGH. May be NULL. */
@@ -117,6 +124,7 @@ struct stream {
 	uint32_t in_cap;
 	uint32_t in_limit;
 	int fd;
+	int broken; /* why a write failed, 0: none did */
 	struct stream_chunk *out_first;
 	struct stream_chunk *out_last;
 	size_t out_len;
@@ -125,7 +133,6 @@ struct stream {
 	bool is_eof;
 	bool is_closing;
 	bool is_above_high;
-	bool is_broken;    /* a write failed: output is dropped */
 	bool is_finishing; /* close once the output has left */
 };
 

@@ -152,6 +152,18 @@ static ssize_t read_some(struct stream *s, void *data, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+/* A stream that cannot be written to is not half open, it is lost. */
+static void end_input(struct stream *s, int error)
+{
+	s->is_eof = true;
+	if (!error)
+		error = s->broken;
+	if (error)
+		s->ops->failed(s, error);
+	else
+		s->ops->eof(s);
+}
+
 static void read_input(struct stream *s)
 {
 	char *scratch = s->loop->scratch;
@@ -161,14 +173,10 @@ static void read_input(struct stream *s)
 		return;
 	n = read_some(s, scratch,
 		MIN(s->in_limit - s->in_len, sizeof(s->loop->scratch)));
-	if (n > 0) {
+	if (n > 0)
 		give_input(s, slice_of(scratch, (size_t)n));
-	} else if (n == 0) {
-		s->is_eof = true;
-		s->ops->eof(s);
-	} else if (n != -EAGAIN) {
-		s->ops->failed(s, (int)n);
-	}
+	else if (n != -EAGAIN)
+		end_input(s, (int)n);
 }
 
 void stream_pause(struct stream *s)
@@ -196,7 +204,7 @@ void stream_write(struct stream *s, const void *data, size_t len)
 {
 	const char *from = data;
 
-	if (s->is_broken || s->is_closing || !len)
+	if (s->broken || s->is_closing || !len)
 		return;
 	s->out_len += len;
 	while (len) {
@@ -244,11 +252,12 @@ static void drop_output(struct stream *s, size_t n)
 	}
 }
 
-static ssize_t write_some(struct stream *s)
+static ssize_t write_some(struct stream *s, size_t *ret_offered)
 {
 	struct iovec vector[FLUSH_CHUNKS];
 	struct msghdr message = { .msg_iov = vector };
 	struct stream_chunk *chunk = s->out_first;
+	size_t offered = 0;
 	ssize_t n;
 
 	for (; chunk && message.msg_iovlen < FLUSH_CHUNKS;
@@ -257,7 +266,9 @@ static ssize_t write_some(struct stream *s)
 
 		v->iov_base = chunk->data + chunk->start;
 		v->iov_len = chunk->end - chunk->start;
+		offered += v->iov_len;
 	}
+	*ret_offered = offered;
 	do {
 		n = message.msg_iovlen == 1 ?
 			send(s->fd, vector[0].iov_base, vector[0].iov_len,
@@ -267,45 +278,48 @@ static ssize_t write_some(struct stream *s)
 	return n < 0 ? -errno : n;
 }
 
-/* True when the socket took everything. */
-static bool write_all(struct stream *s)
+/*
+ * Writes until all has left or the socket takes no more. Only a read decides
+ * that a connection is lost, for the peer's last words may still be in our
+ * buffer; so a failed write is noted and the output dropped.
+ */
+static void write_output(struct stream *s)
 {
 	while (s->out_len) {
-		size_t offered = s->out_len;
-		ssize_t n = write_some(s);
+		size_t offered;
+		ssize_t n = write_some(s, &offered);
 
 		if (n == -EAGAIN)
-			return false;
+			return;
 		if (n < 0) {
-			/* Only a read decides that a connection is lost: the
-			 * peer's last words may still be in our buffer. */
-			s->is_broken = true;
+			s->broken = (int)n;
 			drop_output(s, s->out_len);
-			return true;
+			return;
 		}
 		drop_output(s, (size_t)n);
-		if ((size_t)n < MIN(offered, CHUNK_SIZE))
-			return false;
+		if ((size_t)n < offered)
+			return;
 	}
-	return true;
 }
 
 void stream_flush(struct stream *s)
 {
-	bool is_done;
+	bool was_broken = s->broken;
 
 	if (s->is_closing)
 		return;
 	list_remove(&s->dirty);
-	is_done = write_all(s);
-	if (is_done && s->is_finishing) {
+	write_output(s);
+	if (s->is_finishing && !s->out_len) {
 		stream_close(s);
 		return;
 	}
 	poll_lazily(s);
+	if (s->broken && !was_broken && s->ops->broken)
+		s->ops->broken(s, s->broken);
 	if (s->is_above_high && s->out_len <= STREAM_OUT_LOW) {
 		s->is_above_high = false;
-		if (s->ops->drained)
+		if (s->ops->drained && !s->is_closing)
 			s->ops->drained(s);
 	}
 }

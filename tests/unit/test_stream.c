@@ -18,8 +18,10 @@ struct owner {
 	size_t n_drained;
 	int n_eof;
 	int n_failed;
+	int n_broken;
 	int n_closed;
 	int error;
+	int broken;
 	bool echoes;
 	bool closes;   /* on the first input */
 	bool finishes; /* on the first input */
@@ -62,6 +64,14 @@ static void on_failed(struct stream *s, int error)
 	o->error = error;
 }
 
+static void on_broken(struct stream *s, int error)
+{
+	struct owner *o = container_of(s, struct owner, s);
+
+	o->n_broken++;
+	o->broken = error;
+}
+
 static void on_drained(struct stream *s)
 {
 	container_of(s, struct owner, s)->n_drained++;
@@ -76,6 +86,7 @@ static const struct stream_ops ops = {
 	.input = on_input,
 	.eof = on_eof,
 	.failed = on_failed,
+	.broken = on_broken,
 	.drained = on_drained,
 	.closed = on_closed,
 };
@@ -384,6 +395,56 @@ static void test_reset_while_paused_is_told_after(void **state)
 	owner_destroy(o);
 }
 
+/* A peer that hangs up on what we sent resets the connection, and its last
+ * words wait in our socket buffer. */
+static void hang_up_unread(struct owner *o)
+{
+	stream_write(&o->s, "question", 8);
+	turn(o->loop);
+	peer_send(o, "bye", 3);
+	close(peer_take(o));
+}
+
+static void test_last_words_come_before_the_failure(void **state)
+{
+	struct owner *o = owner_tcp();
+
+	(void)state;
+	stream_pause(&o->s);
+	hang_up_unread(o);
+	stream_write(&o->s, "more", 4);
+	turn_until(o->loop, o->n_broken);
+	assert_int_equal(o->n_failed, 0);
+	assert_int_equal(stream_out_len(&o->s), 0);
+	stream_resume(&o->s);
+	turn_until(o->loop, o->n_failed);
+	assert_true(slice_is(buf_slice(&o->got), "bye"));
+	assert_int_equal(o->n_eof, 0);
+	assert_int_equal(o->error, o->broken);
+	owner_destroy(o);
+}
+
+static void test_broken_stream_swallows_output(void **state)
+{
+	struct owner *o = owner_tcp();
+
+	(void)state;
+	stream_pause(&o->s);
+	fill(o, 8 * 1024 * 1024);
+	turn_some(o->loop);
+	assert_int_equal(o->n_broken, 0);
+	reset_socket(peer_take(o));
+	turn_until(o->loop, o->n_broken);
+	/* Whoever waited for the reader may go on. */
+	assert_int_equal(o->n_drained, 1);
+	fill(o, 8 * 1024 * 1024);
+	assert_int_equal(stream_out_len(&o->s), 0);
+	turn_some(o->loop);
+	assert_int_equal(o->n_broken, 1);
+	assert_int_equal(o->n_failed, 0);
+	owner_destroy(o);
+}
+
 static void test_drained_after_a_slow_reader(void **state)
 {
 	struct owner *o = owner_unix(SOCK_STREAM);
@@ -494,6 +555,8 @@ int main(void)
 		cmocka_unit_test(test_eof_lets_output_leave),
 		cmocka_unit_test(test_reset_fails_once),
 		cmocka_unit_test(test_reset_while_paused_is_told_after),
+		cmocka_unit_test(test_last_words_come_before_the_failure),
+		cmocka_unit_test(test_broken_stream_swallows_output),
 		cmocka_unit_test(test_drained_after_a_slow_reader),
 		cmocka_unit_test(test_drained_after_a_quick_reader),
 		cmocka_unit_test(test_finish_sends_the_rest),
