@@ -20,12 +20,44 @@ static void on_hook_after_wait(uv_check_t *handle)
 	loop_end_turn(handle->data);
 }
 
+/* All wait equally long, so the list is in order of time and one timer does
+ * for all streams. */
+static void on_finish(struct timer *timer)
+{
+	struct loop *loop = container_of(timer, struct loop, finish);
+	struct list *node;
+
+	while ((node = list_first(&loop->finishing))) {
+		struct stream *s = list_entry(node, struct stream, finishing);
+
+		if (s->finish_at > loop_now(loop)) {
+			timer_start(timer, s->finish_at - loop_now(loop), 0);
+			return;
+		}
+		stream_close(s);
+	}
+}
+
+void loop_finish(struct loop *loop, struct stream *s)
+{
+	if (list_linked(&s->finishing))
+		return;
+	s->finish_at = loop_now(loop) + loop->finish_ms;
+	list_push_back(&loop->finishing, &s->finishing);
+	if (!timer_is_active(&loop->finish))
+		timer_start(&loop->finish, loop->finish_ms, 0);
+}
+
 struct loop *loop_create(void)
 {
 	struct loop *loop = xnew(struct loop);
 
 	check(uv_loop_init(&loop->uv) == 0);
 	list_init(&loop->dirty);
+	list_init(&loop->finishing);
+	loop->finish_ms = STREAM_FINISH_MS;
+	timer_init(&loop->finish, loop, on_finish);
+	uv_unref((uv_handle_t *)&loop->finish.handle);
 	check(uv_prepare_init(&loop->uv, &loop->before_wait) == 0);
 	check(uv_check_init(&loop->uv, &loop->after_wait) == 0);
 	loop->before_wait.data = loop;
@@ -43,6 +75,7 @@ void loop_destroy(struct loop *loop)
 		return;
 	uv_close((uv_handle_t *)&loop->before_wait, NULL);
 	uv_close((uv_handle_t *)&loop->after_wait, NULL);
+	timer_close(&loop->finish, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	check(uv_loop_close(&loop->uv) == 0);
 	while (loop->chunks) {

@@ -72,6 +72,7 @@ enum {
 	STREAM_READ_MAX = 64 * 1024, /* bytes one turn takes from one socket */
 	STREAM_OUT_HIGH = 64 * 1024, /* a writer should pause above this */
 	STREAM_OUT_LOW = 16 * 1024,  /* and may go on below this */
+	STREAM_FINISH_MS = 10000,    /* a peer's time to read the last bytes */
 };
 
 struct stream_ops {
@@ -119,6 +120,8 @@ struct stream {
 	struct loop *loop; /* borrowed */
 	struct tls *tls;   /* NULL: plain */
 	struct list dirty; /* in the loop's list while output waits */
+	struct list finishing; /* in the loop's list while a peer reads on */
+	uint64_t finish_at;
 	char *in;
 	uint32_t in_len;
 	uint32_t in_cap;
@@ -176,7 +179,9 @@ static inline size_t stream_out_len(const struct stream *s)
 /* Lets output leave now, for writers that fill it faster than turns end. */
 void stream_flush(struct stream *s);
 
-/* Closes once the output has left; input is no longer read. */
+/* Closes once the output has left, at the end of this turn at the earliest,
+ * or when the peer has not read it in STREAM_FINISH_MS. Input is no longer
+ * read and output no longer taken. */
 void stream_finish(struct stream *s);
 
 /* Closes now; output that has not left is lost. Twice is fine. */

@@ -21,6 +21,9 @@ struct loop {
 	uv_prepare_t before_wait;
 	uv_check_t after_wait;
 	struct list dirty; /* streams with output of this turn */
+	struct list finishing; /* streams ending, the longest first */
+	struct timer finish;   /* runs while that list has members */
+	uint64_t finish_ms;    /* STREAM_FINISH_MS */
 	struct stream_chunk *chunks; /* free ones */
 	size_t n_chunks;
 	struct {
@@ -37,3 +40,6 @@ void chunk_give(struct loop *loop, struct stream_chunk *chunk);
 
 /* Ends a turn: hooks, then output. */
 void loop_end_turn(struct loop *loop);
+
+/* Closes the stream when its last output has not left in time. */
+void loop_finish(struct loop *loop, struct stream *s);

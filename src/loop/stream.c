@@ -21,6 +21,7 @@
 
 enum {
 	FLUSH_CHUNKS = 16,
+	DISCARD_READS = 4,
 	STREAM_LIMIT_MAX = 1 << 30, /* twice this still fits in_cap */
 };
 
@@ -28,7 +29,8 @@ static void on_stream_ready(uv_poll_t *poll, int status, int events);
 
 static bool wants_input(const struct stream *s)
 {
-	return !s->is_eof && !s->is_paused && s->in_len < s->in_limit;
+	return !s->is_eof && !s->is_paused && !s->is_finishing &&
+		s->in_len < s->in_limit;
 }
 
 /* What poll should wait for follows from the state; one place computes it. */
@@ -200,11 +202,18 @@ size_t stream_peek(struct stream *s, void *bytes, size_t len)
 
 /* ---- writing --------------------------------------------------------- */
 
+/* The end of the turn flushes, unless the socket's own word is awaited. */
+static void make_dirty(struct stream *s)
+{
+	if (!list_linked(&s->dirty) && !(s->events & UV_WRITABLE))
+		list_push_back(&s->loop->dirty, &s->dirty);
+}
+
 void stream_write(struct stream *s, const void *data, size_t len)
 {
 	const char *from = data;
 
-	if (s->broken || s->is_closing || !len)
+	if (s->broken || s->is_finishing || s->is_closing || !len)
 		return;
 	s->out_len += len;
 	while (len) {
@@ -229,8 +238,7 @@ void stream_write(struct stream *s, const void *data, size_t len)
 	 * stream at once owes it the drained() it now waits for. */
 	if (s->out_len > STREAM_OUT_HIGH)
 		s->is_above_high = true;
-	if (!list_linked(&s->dirty) && !(s->events & UV_WRITABLE))
-		list_push_back(&s->loop->dirty, &s->dirty);
+	make_dirty(s);
 }
 
 /* Gives back chunks from the front, n bytes worth. */
@@ -302,6 +310,26 @@ static void write_output(struct stream *s)
 	}
 }
 
+/* Closing with unread input in the socket would send a reset, which may
+ * overtake the last words. A peer that goes on sending is not waited for. */
+static void discard_input(struct stream *s)
+{
+	for (int i = 0; i < DISCARD_READS; i++)
+		if (recv(s->fd, s->loop->scratch, sizeof(s->loop->scratch),
+			    MSG_DONTWAIT) <= 0)
+			return;
+}
+
+static void finish_step(struct stream *s)
+{
+	if (s->out_len) {
+		poll_lazily(s);
+		return;
+	}
+	discard_input(s);
+	stream_close(s);
+}
+
 void stream_flush(struct stream *s)
 {
 	bool was_broken = s->broken;
@@ -310,8 +338,8 @@ void stream_flush(struct stream *s)
 		return;
 	list_remove(&s->dirty);
 	write_output(s);
-	if (s->is_finishing && !s->out_len) {
-		stream_close(s);
+	if (s->is_finishing) {
+		finish_step(s);
 		return;
 	}
 	poll_lazily(s);
@@ -351,12 +379,9 @@ void stream_finish(struct stream *s)
 {
 	if (s->is_closing)
 		return;
-	if (!s->out_len) {
-		stream_close(s);
-		return;
-	}
 	s->is_finishing = true;
-	stream_pause(s);
+	loop_finish(s->loop, s);
+	make_dirty(s);
 }
 
 static void on_stream_closed(uv_handle_t *handle)
@@ -374,6 +399,7 @@ void stream_close(struct stream *s)
 		return;
 	s->is_closing = true;
 	list_remove(&s->dirty);
+	list_remove(&s->finishing);
 	drop_output(s, s->out_len);
 	uv_close((uv_handle_t *)&s->poll, on_stream_closed);
 	close(s->fd);

@@ -493,6 +493,40 @@ static void test_finish_sends_the_rest(void **state)
 	owner_destroy(o);
 }
 
+static void test_finish_does_not_wait_for_ever(void **state)
+{
+	struct owner *o = owner_unix(SOCK_STREAM);
+
+	(void)state;
+	o->loop->finish_ms = 50;
+	fill(o, 8 * 1024 * 1024);
+	turn(o->loop);
+	stream_finish(&o->s);
+	turn(o->loop);
+	assert_int_equal(o->n_closed, 0);
+	/* The peer is there and reads nothing. */
+	turn_until(o->loop, o->n_closed);
+	owner_destroy(o);
+}
+
+/* Closing a socket with unread bytes resets the connection, and a reset may
+ * overtake what the peer has not read yet. */
+static void test_finish_is_no_reset(void **state)
+{
+	struct owner *o = owner_tcp();
+	CLEANUP(buf_deinit) struct buf answer = { 0 };
+
+	(void)state;
+	o->finishes = true;
+	stream_set_limit(&o->s, 3);
+	stream_write(&o->s, "last words", 10);
+	peer_send(o, "more than the limit lets in", 27);
+	turn_until(o->loop, o->n_closed);
+	turn_until(o->loop, peer_read(o, &answer));
+	assert_true(slice_is(buf_slice(&answer), "last words"));
+	owner_destroy(o);
+}
+
 static void test_finish_inside_input(void **state)
 {
 	struct owner *o = owner_unix(SOCK_STREAM);
@@ -560,6 +594,8 @@ int main(void)
 		cmocka_unit_test(test_drained_after_a_slow_reader),
 		cmocka_unit_test(test_drained_after_a_quick_reader),
 		cmocka_unit_test(test_finish_sends_the_rest),
+		cmocka_unit_test(test_finish_does_not_wait_for_ever),
+		cmocka_unit_test(test_finish_is_no_reset),
 		cmocka_unit_test(test_finish_inside_input),
 		cmocka_unit_test(test_loop_runs_until_output_has_left),
 		cmocka_unit_test(test_closing_twice),
