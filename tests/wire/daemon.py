@@ -1,0 +1,313 @@
+"""The door under test: Howdah itself, or what stands in for it.
+
+Three kinds behind one shape (the --door option):
+
+  howdah     the real daemon, started from --howdah=PATH
+  direct     no door: clients talk to PostgreSQL. Everything that does not
+             need a pooler must pass; this proves the tests.
+  pgbouncer  Debian's pgbouncer in transaction mode. Many tests must fail;
+             this proves that they can.
+
+A Door has a `target` to connect to; options are those of proto/options.def
+by field name. stop() checks that it ended well.
+"""
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import procfs
+from cluster import PASSWORDS, temporary_folder, unprivileged
+from pgwire import Target
+from ports import free_port
+from waiting import eventually
+
+# Any of these in the log is a bug of the daemon, whatever the test saw.
+FATAL_SIGNS = re.compile(
+    r"ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|"
+    r"check\.failed|SUMMARY: \w*Sanitizer")
+DEFAULTS = {
+    "pool_size": 8,
+    "workers": 2,
+    "http_listen": "off",
+    "s3_listen": "off",
+    "log_level": "info",
+    # Never the same backend twice when there is another: what leaks shows.
+    "test_scatter": "yes",
+}
+# Variables that do not follow the pattern HOWDAH_<FIELD>.
+VARIABLES = {"postgres_user": "POSTGRES_USER",
+             "postgres_password": "POSTGRES_PASSWORD",
+             "postgres_db": "POSTGRES_DB",
+             "log_format": "HOWDAH_LOG"}
+SANITIZERS = {
+    # A small quarantine, or every memory bound would measure ASan itself.
+    "ASAN_OPTIONS": "quarantine_size_mb=1:detect_leaks=1:abort_on_error=0:"
+                    "malloc_context_size=8",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
+ASAN_SLACK = 12 << 20
+DRAIN = 40
+
+
+def variable(field):
+    return VARIABLES.get(field, "HOWDAH_" + field.upper())
+
+
+def userlist(passwords):
+    """PgBouncer's userlist format."""
+    return "".join(f'"{user}" "{password}"\n'
+                   for user, password in passwords.items())
+
+
+class Door:
+    """What the kinds have in common."""
+    kind = None
+    is_door = True  # something stands between client and server
+
+    def __init__(self, cluster, options):
+        self.cluster = cluster
+        self.options = options
+        self.target = cluster.target
+        self.process = None
+        self.log_path = None
+        self.log_mark = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.stop(check=kind is None)
+
+    def connect(self, **parameters):
+        return self.target.connect(**parameters)
+
+    def as_user(self, user):
+        return self.target.replace(user=user, password=PASSWORDS[user])
+
+    def admin(self, database="howdah"):
+        """A connection to the admin console."""
+        return self.target.replace(database=database).connect()
+
+    def show(self, what):
+        """SHOW of the admin console as a list of dicts."""
+        with self.admin() as c:
+            names, found = [], []
+            for m in c.ask(f"show {what}"):
+                if m.kind == "T":
+                    names = [column[0] for column in m.columns]
+                elif m.kind == "D":
+                    found.append(dict(zip(names, [
+                        None if v is None else v.decode()
+                        for v in m.values])))
+                assert m.kind != "E", m
+            return found
+
+    def n_waiting(self):
+        """Clients that wait for a server connection."""
+        return sum(int(pool["cl_waiting"]) for pool in self.show("pools"))
+
+    def log(self):
+        if not self.log_path:
+            return ""
+        return self.log_path.read_text("utf-8", "replace")
+
+    def log_since_mark(self):
+        return self.log()[self.log_mark:]
+
+    def mark_log(self):
+        """log_since_mark() starts here."""
+        self.log_mark = len(self.log())
+
+    def check_alive(self):
+        """Fails when the daemon is gone or has reported a bug."""
+
+    def stop(self, check=True):
+        """Ends it orderly; with `check`, holds it to a clean end."""
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @contextlib.contextmanager
+    def memory_grows_at_most(self, limit):
+        """Holds the peak of the whole tree's resident memory to its present
+        size plus `limit` bytes. Only a door is held to it."""
+        if not self.is_door:
+            yield
+            return
+        before = procfs.rss_bytes(self.pid)
+        procfs.forget_peaks(self.pid)
+        yield
+        grown = procfs.peak_bytes(self.pid) - before
+        allowed = limit + self.memory_slack()
+        assert grown <= allowed, (f"memory grew by {grown >> 10} KiB, "
+                                  f"{allowed >> 10} KiB allowed")
+
+    def memory_slack(self):
+        return 1 << 20
+
+
+class Direct(Door):
+    """PostgreSQL itself, with the settings that come nearest to the
+    options."""
+    kind = "direct"
+    is_door = False
+    SETTINGS = {"login_timeout": "authentication_timeout",
+                "idle_transaction_timeout":
+                    "idle_in_transaction_session_timeout",
+                "tls_cert": "ssl_cert_file", "tls_key": "ssl_key_file"}
+
+    def __init__(self, cluster, options):
+        super().__init__(cluster, options)
+        settings = {self.SETTINGS[k]: v for k, v in options.items()
+                    if k in self.SETTINGS}
+        if "tls_cert" in options:
+            settings["ssl"] = "on"
+        self.lent = contextlib.ExitStack()
+        if settings:
+            self.lent.enter_context(cluster.settings(**settings))
+
+    def stop(self, check=True):
+        self.lent.close()
+
+
+class Daemon(Door):
+    """A process with a port of its own and its log in a file."""
+
+    def __init__(self, cluster, options):
+        super().__init__(cluster, options)
+        self.folder = temporary_folder(self.kind)
+        self.log_path = self.folder / "log"
+        self.log_path.touch()
+        self.port = free_port()
+        self.target = Target("127.0.0.1", self.port, cluster.target.user,
+                             cluster.target.password,
+                             cluster.target.database)
+        self.auth_file = self.folder / "userlist"
+        self.auth_file.write_text(userlist(PASSWORDS), "ascii")
+
+    def spawn(self, command, **arguments):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.folder, **arguments)
+        eventually(self.is_ready, timeout=60, what="the door opening")
+
+    def is_ready(self):
+        assert self.process.poll() is None, self.log()
+        self.target.dial().close()
+        return True
+
+    def check_alive(self):
+        assert self.process is None or self.process.poll() is None, (
+            f"the daemon ended with {self.process.returncode}:\n"
+            + self.log()[-4000:])
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, check=True):
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(DRAIN)
+        except subprocess.TimeoutExpired:
+            status = "still there"
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+        log = self.log()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if check:
+            self.check_end(status, log)
+
+    def check_end(self, status, log):
+        """What a clean end looks like."""
+
+
+class Howdah(Daemon):
+    kind = "howdah"
+    binary = None  # set from --howdah
+    is_sanitized = False
+
+    def __init__(self, cluster, options, limits=None, upstream=None):
+        super().__init__(cluster, options)
+        self.workers = []
+        self.may_lose_workers = False
+        self.environment = {
+            "PATH": os.environ["PATH"], "LANG": "C.UTF-8", **SANITIZERS,
+            "HOWDAH_PG_LISTEN": f"127.0.0.1:{self.port}",
+            "HOWDAH_DATABASE_URL": upstream or cluster.target.url(),
+            "HOWDAH_DATA_DIR": str(self.folder / "data"),
+            "HOWDAH_AUTH_FILE": str(self.auth_file)}
+        for field, value in {**DEFAULTS, **options}.items():
+            self.environment[variable(field)] = str(value)
+        self.limits = limits
+
+    def start(self):
+        self.spawn([self.binary, "serve"], env=self.environment,
+                   preexec_fn=self.limits)
+        self.workers = procfs.children(self.pid)
+        return self
+
+    def write_env(self, **options):
+        """Writes the .env of the daemon's folder (for a reload)."""
+        (self.folder / ".env").write_text(
+            "".join(f"{variable(k)}={v}\n" for k, v in options.items()))
+
+    def check_alive(self):
+        super().check_alive()
+        self.check_log(self.log_since_mark())
+
+    @staticmethod
+    def check_log(log):
+        found = FATAL_SIGNS.search(log)
+        assert not found, log[max(0, found.start() - 200):][:6000]
+
+    def stop(self, check=True):
+        lost = [] if self.may_lose_workers else [
+            pid for pid in self.workers if not procfs.is_running(pid)]
+        super().stop(check)
+        assert not (check and lost), f"worker processes died: {lost}"
+
+    def check_end(self, status, log):
+        self.check_log(log)
+        assert status == 0, f"ended with {status}:\n{log[-4000:]}"
+
+    def memory_slack(self):
+        return ASAN_SLACK if self.is_sanitized else super().memory_slack()
+
+
+class PgBouncer(Daemon):
+    kind = "pgbouncer"
+    OPTIONS = {"pool_size": "default_pool_size",
+               "login_timeout": "client_login_timeout",
+               "query_wait_timeout": "query_wait_timeout",
+               "max_clients": "max_client_conn",
+               "tls_cert": "client_tls_cert_file",
+               "tls_key": "client_tls_key_file"}
+
+    def start(self):
+        server = self.cluster.target
+        lines = ["[databases]", f"* = host={server.host} port={server.port}",
+                 "[pgbouncer]", "listen_addr = 127.0.0.1",
+                 f"listen_port = {self.port}", "unix_socket_dir =",
+                 "auth_type = scram-sha-256",
+                 f"auth_file = {self.auth_file}", "admin_users = wire",
+                 "pool_mode = transaction",
+                 "ignore_startup_parameters = extra_float_digits"]
+        lines += [f"{self.OPTIONS[k]} = {str(v).rstrip('s')}"
+                  for k, v in {"pool_size": 8, **self.options}.items()
+                  if k in self.OPTIONS]
+        if "tls_cert" in self.options:
+            lines.append("client_tls_sslmode = allow")
+        ini = self.folder / "pgbouncer.ini"
+        ini.write_text("\n".join(lines) + "\n", "ascii")
+        for path in (self.log_path, self.auth_file, ini):
+            path.chmod(0o666)
+        self.spawn([*unprivileged(), "/usr/sbin/pgbouncer", str(ini)])
+        return self
