@@ -38,9 +38,9 @@ SETTINGS = {
 }
 HBA = """\
 local all postgres trust
-host all md5user 127.0.0.1/32 md5
-host all all 127.0.0.1/32 scram-sha-256
-host replication all 127.0.0.1/32 scram-sha-256
+host all md5user 127.0.0.0/8 md5
+host all all 127.0.0.0/8 scram-sha-256
+host replication all 127.0.0.0/8 scram-sha-256
 """
 ROLES = """\
 create role wire superuser login password 'wire-secret';

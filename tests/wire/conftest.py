@@ -109,15 +109,24 @@ def postgres():
 
 
 @pytest.fixture(scope="module")
-def own_postgres():
-    """A PostgreSQL that a module may crash and restart."""
-    cluster = Cluster().create()
-    yield cluster
-    cluster.destroy()
+def make_cluster():
+    """make_cluster(): one more PostgreSQL, until the end of the module."""
+    with contextlib.ExitStack() as stack:
+        def make():
+            cluster = Cluster().create()
+            stack.callback(cluster.destroy)
+            return cluster
+        yield make
 
 
 @pytest.fixture(scope="module")
-def make_door(request):
+def own_postgres(make_cluster):
+    """A PostgreSQL that a module may crash and restart."""
+    return make_cluster()
+
+
+@pytest.fixture(scope="module")
+def make_door(request, make_cluster):  # doors end before their clusters
     """make_door(cluster, **options): a running door, stopped at the end of
     the module unless it was used in a `with`."""
     doors = []

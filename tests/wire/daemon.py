@@ -13,6 +13,7 @@ by field name. stop() checks that it ended well.
 """
 import contextlib
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -52,8 +53,15 @@ ASAN_SLACK = 12 << 20
 DRAIN = 40
 
 
+OPTIONS_TABLE = pathlib.Path(__file__).parents[2] / "proto/options.def"
+
+
 def variable(field):
-    return VARIABLES.get(field, "HOWDAH_" + field.upper())
+    """The environment variable of an option, which must be a row of the
+    table, whatever kind of door is asked for it."""
+    name = VARIABLES.get(field, "HOWDAH_" + field.upper())
+    assert f'OPTION({field}, "{name}"' in OPTIONS_TABLE.read_text("ascii")
+    return name
 
 
 def userlist(passwords):
@@ -70,9 +78,12 @@ class Door:
     def __init__(self, cluster, options):
         self.cluster = cluster
         self.options = options
+        self.variables = {variable(field): str(value) for field, value
+                          in {**DEFAULTS, **options}.items()}
         self.target = cluster.target
         self.process = None
         self.log_path = None
+        self.last_log = ""
         self.log_mark = 0
 
     def __enter__(self):
@@ -110,9 +121,10 @@ class Door:
         return sum(int(pool["cl_waiting"]) for pool in self.show("pools"))
 
     def log(self):
-        if not self.log_path:
-            return ""
-        return self.log_path.read_text("utf-8", "replace")
+        """All it has logged; still there after stop()."""
+        if self.log_path and self.log_path.exists():
+            self.last_log = self.log_path.read_text("utf-8", "replace")
+        return self.last_log
 
     def log_since_mark(self):
         return self.log()[self.log_mark:]
@@ -243,9 +255,7 @@ class Howdah(Daemon):
             "HOWDAH_PG_LISTEN": f"127.0.0.1:{self.port}",
             "HOWDAH_DATABASE_URL": upstream or cluster.target.url(),
             "HOWDAH_DATA_DIR": str(self.folder / "data"),
-            "HOWDAH_AUTH_FILE": str(self.auth_file)}
-        for field, value in {**DEFAULTS, **options}.items():
-            self.environment[variable(field)] = str(value)
+            "HOWDAH_AUTH_FILE": str(self.auth_file), **self.variables}
         self.limits = limits
 
     def start(self):

@@ -421,24 +421,31 @@ class Connection:
         ServerError when refused."""
         given = {"user": self.target.user, "database": self.target.database}
         self.startup({**given, **parameters}, version)
-        return self.authenticate() + self.until_ready()
+        found = self.authenticate()
+        while found[-1].kind != "Z":
+            found.append(self._login_message(found))
+        return found
 
     def authenticate(self):
         """Answers the server's Authentication messages; returns all of
         them."""
         found, scram = [], None
         while True:
-            m = self.message()
-            if m is None:
-                raise Closed(f"closed during login; got {found}")
+            m = self._login_message(found)
             found.append(m)
-            if m.kind == "E":
-                raise ServerError(m)
             if m.kind != "R":
                 continue
             if m.code == 0:
                 return found
             scram = self.answer(m, scram)
+
+    def _login_message(self, found):
+        m = self.message()
+        if m is None:
+            raise Closed(f"closed during login; got {found}")
+        if m.kind == "E":
+            raise ServerError(m)
+        return m
 
     def answer(self, m, scram=None):
         """The answer to one Authentication message; returns the Scram that
