@@ -301,7 +301,7 @@ size_t batch_bind(struct session *s, const struct front_message *m)
 	if (!front_need_backend(s))
 		return 0;
 	s->in_batch = true;
-	metrics_inc(METRIC_QUERIES);
+	metrics_inc(&s->door->metrics, METRIC_queries);
 	if (!statement.len) {
 		if (!bind_effect(s, s->unnamed))
 			return front_drop(s, m);

@@ -330,7 +330,7 @@ static void query_sent(struct session *s)
 	backend_expect(s->backend, REPLY_QUERY, 0);
 	s->backend->unnamed_owner = 0;
 	drop_unnamed(s);
-	metrics_inc(METRIC_QUERIES);
+	metrics_inc(&s->door->metrics, METRIC_queries);
 }
 
 static size_t front_long_query(struct session *s, const struct front_message *m)
@@ -450,7 +450,7 @@ static void front_bad(struct session *s, const char *fmt, int number)
 	if (log_limit_pass(&s->door->log_bad, 5, &held))
 		log_warn(&s->log, "session.protocol", "%s (%u more like it)",
 			f.text, held);
-	metrics_inc(METRIC_PROTOCOL_ERRORS);
+	metrics_inc(&s->door->metrics, METRIC_protocol_errors);
 	session_fatal(s, &f);
 }
 

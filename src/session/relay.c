@@ -211,7 +211,7 @@ static bool exchange_ended(struct session *s, char status)
 		s->residue &= ~(uint32_t)SQL_COMMITS;
 		return true;
 	}
-	metrics_inc(METRIC_TRANSACTIONS);
+	metrics_inc(&s->door->metrics, METRIC_transactions);
 	if (s->is_uncertain) {
 		put_fence(s);
 		return true;

@@ -200,6 +200,9 @@ static void session_release(struct session *s)
 	startup_end(s);
 	console_end(s);
 	cancel_key_drop(s);
+	if (s->is_counted)
+		page_client_leave(s->door->page, s->door->worker);
+	s->is_counted = false;
 	if (s->lease.flavour)
 		lease_cancel(&s->lease);
 	if (b) {

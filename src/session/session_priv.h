@@ -91,7 +91,7 @@ struct session {
 	uint16_t pins;            /* enum session_pin */
 	uint8_t state;
 	char tx;                  /* as the client was told last */
-	char key_len;             /* of the cancel key */
+	uint8_t key_len;          /* of the cancel key */
 	bool is_unix;
 	bool has_eof;             /* the client says no more */
 	bool has_failed;          /* an error came since residue was empty */
@@ -107,6 +107,8 @@ struct session {
 	bool wants_ready;         /* the probe holds its ReadyForQuery */
 	bool is_barred;           /* waits for an injected answer */
 	bool is_admin;
+	bool is_counted;          /* among the gateway's clients */
+	bool is_securing;         /* TLS begins with the next byte */
 	bool is_swallowing;       /* the rest of the server's message, too */
 	bool is_nonsense;         /* the server broke the protocol */
 	uint8_t key[CANCEL_KEY_NEW];
@@ -128,7 +130,9 @@ struct door {
 	struct timer tick;
 	struct buf out;        /* a message being built; empty in between */
 	struct sql_summary summary; /* of the text being looked at */
+	struct metrics metrics;
 	uint64_t n_ids;
+	uint32_t n_pids;
 	uint32_t n_open;
 	door_idle_fn *drained;
 	door_idle_fn *closed;
@@ -165,6 +169,7 @@ void door_part_closed(struct door *door);
 size_t startup_input(struct session *s, struct slice bytes);
 void startup_begin(struct session *s, const struct sockaddr *peer);
 void startup_secured(struct session *s);
+void startup_timed_out(struct session *s);
 void startup_end(struct session *s);
 
 /* front.c */
@@ -208,3 +213,5 @@ void cancel_request(struct door *door, uint32_t pid, struct slice key);
 void console_begin(struct session *s);
 size_t console_input(struct session *s, struct slice bytes);
 void console_end(struct session *s);
+void console_control(struct door *door, unsigned from_worker, uint8_t kind,
+	struct slice payload);
