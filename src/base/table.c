@@ -149,9 +149,16 @@ void table_remove(struct table *t, struct table_node *node)
 	t->len--;
 }
 
-struct table_node *table_any(const struct table *t)
+struct table_node *table_next(const struct table *t,
+	const struct table_node *node)
 {
-	for (size_t i = 0; t->len && i < t->n_slots; i++)
+	size_t i = 0;
+
+	if (node && node->next)
+		return node->next;
+	if (node)
+		i = (node->hash & (t->n_slots - 1)) + 1;
+	for (; i < t->n_slots; i++)
 		if (t->slots[i])
 			return t->slots[i];
 	return NULL;

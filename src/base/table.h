@@ -23,10 +23,13 @@ struct table {
 typedef bool table_equal_fn(const struct table_node *node, const void *key);
 
 /* The members in no order; none may be added or removed meanwhile. */
-#define table_each(node, t)                                               \
-	for (size_t i_ = 0; i_ < (t)->n_slots; i_++)                      \
-		for (struct table_node *node = (t)->slots[i_]; node;      \
-			node = node->next)
+#define table_each(node, t)                                       \
+	for (struct table_node *node = table_next(t, NULL); node; \
+		node = table_next(t, node))
+
+/* The member after one, or the first one after NULL; NULL at the end. */
+struct table_node *table_next(const struct table *t,
+	const struct table_node *node);
 
 void table_init(struct table *t);
 
@@ -50,4 +53,7 @@ void table_add(struct table *t, uint64_t hash, struct table_node *node);
 void table_remove(struct table *t, struct table_node *node);
 
 /* Any member, or NULL: for emptying a table. */
-struct table_node *table_any(const struct table *t);
+static inline struct table_node *table_any(const struct table *t)
+{
+	return t->len ? table_next(t, NULL) : NULL;
+}

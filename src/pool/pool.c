@@ -169,9 +169,9 @@ struct flavour *flavour_get(struct pools *pools, struct slice database,
 
 /* Calls fn for every pool; fn must not add or remove pools. */
 #define pools_each_pool(pool, pools)                                   \
-	table_each (node_, &(pools)->pools)                            \
-		for (struct pool *pool =                               \
-				container_of(node_, struct pool, node); \
+	table_each (pool##_node, &(pools)->pools)                      \
+		for (struct pool *pool = container_of(pool##_node,     \
+			     struct pool, node);                       \
 			pool; pool = NULL)
 
 static void on_tick(struct timer *timer)

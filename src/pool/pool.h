@@ -60,7 +60,7 @@ struct statement {
 	struct settings *under;  /* ref */
 	struct slice sql;        /* owned, in one block with oids */
 	struct slice oids;       /* 4 * n_oids bytes, network order */
-	uint32_t n_statements;   /* in the text: 0 or 1 where Parse is legal */
+	bool is_classified;      /* effect is the session layer's to fill */
 	struct sql_statement effect;
 	uint64_t parsed_ddl; /* DDL generation when it was last parsed well */
 	uint64_t parsed_at;  /* loop_now() of then; 0: never */

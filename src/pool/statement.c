@@ -23,18 +23,6 @@ static bool statement_equal(const struct table_node *node, const void *key)
 		slice_equal(st->oids, k->oids);
 }
 
-/* What running it does to a session, for a text that Parse accepts. */
-static void statement_classify(struct statement *st)
-{
-	struct sql_summary summary;
-
-	sql_scan(st->sql, true, &summary);
-	st->n_statements = summary.n_statements;
-	if (summary.n_statements)
-		st->effect = summary.statements[0];
-	st->effect.flags |= summary.flags;
-}
-
 static struct statement *statement_create(struct flavour *flavour,
 	const struct statement_key *key, uint16_t n_oids)
 {
@@ -53,7 +41,6 @@ static struct statement *statement_create(struct flavour *flavour,
 	st->under = settings_ref(key->under);
 	st->sql = slice_of(block, key->sql.len);
 	st->oids = slice_of(block + key->sql.len, key->oids.len);
-	statement_classify(st);
 	return st;
 }
 

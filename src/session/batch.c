@@ -215,6 +215,16 @@ static size_t parse_raw(struct session *s, const struct front_message *m)
 	return front_forward(s, m);
 }
 
+/* A text that Parse accepts holds one statement. */
+static void classify(struct session *s, struct statement *st)
+{
+	const struct sql_summary *summary = front_scan(s, st->sql);
+
+	st->effect = summary->statements[0];
+	st->effect.flags |= summary->flags;
+	st->is_classified = true;
+}
+
 size_t batch_parse(struct session *s, const struct front_message *m)
 {
 	struct statement *st;
@@ -231,6 +241,8 @@ size_t batch_parse(struct session *s, const struct front_message *m)
 		return parse_raw(s, m);
 	st = statement_intern(s->flavour, s->settings, p.sql, p.n_oids,
 		p.oids);
+	if (!st->is_classified)
+		classify(s, st);
 	if (parse_is_local(s, &p, st)) {
 		used = m->whole;
 	} else if (front_need_backend(s)) {

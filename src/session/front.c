@@ -218,11 +218,9 @@ static void go_native(struct session *s, bool sees_all)
 static void evict_everywhere(struct session *s, const struct sql_statement *e)
 {
 	struct door *door = s->door;
-	struct slice name = slice_of(e->name, e->name_len);
-	CLEANUP(freep) char *database = slice_dup(name);
 
-	pools_evict(door->pools, *database ? database : NULL);
-	door->env.send(door->env.owner, -1, CONTROL_EVICT, name);
+	pools_evict(door->pools, *e->name ? e->name : NULL);
+	door->env.send(door->env.owner, -1, CONTROL_EVICT, slice_str(e->name));
 }
 
 /* currval() and lastval() of another client must not be seen: without our
@@ -257,6 +255,46 @@ bool front_prepare_effect(struct session *s,
 		evict_everywhere(s, effect);
 	s->residue |= flags;
 	return true;
+}
+
+void front_parameter(struct session *s, struct slice body)
+{
+	/* The encodings only clients may have. */
+	static const char *const odd[] = { "BIG5", "GBK", "GB18030", "JOHAB",
+		"SHIFT_JIS_2004", "SJIS", "UHC" };
+	struct reader r = reader_of(body);
+	struct slice name = reader_cstr(&r);
+	struct slice value = reader_cstr(&r);
+
+	if (slice_is(name, "standard_conforming_strings"))
+		s->has_old_strings = slice_is(value, "off");
+	if (!slice_is(name, "client_encoding"))
+		return;
+	s->has_odd_encoding = false;
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++)
+		if (slice_is_nocase(value, odd[i]))
+			s->has_odd_encoding = true;
+}
+
+static bool is_ascii(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] & 0x80)
+			return false;
+	return true;
+}
+
+const struct sql_summary *front_scan(struct session *s, struct slice text)
+{
+	struct sql_scanner *scanner = &s->door->scanner;
+	const struct sql_summary *summary =
+		sql_scan(scanner, text, !s->has_old_strings);
+
+	if (!summary->n_statements)
+		scanner->summary.statements[0] = (struct sql_statement){ 0 };
+	if (s->has_odd_encoding && !is_ascii(text))
+		scanner->summary.flags = SQL_ANYTHING;
+	return summary;
 }
 
 /* ---- Query ---------------------------------------------------------------------- */
@@ -338,7 +376,7 @@ static size_t front_long_query(struct session *s, const struct front_message *m)
 	if (!front_need_backend(s))
 		return 0;
 	s->scanner = xnew(struct sql_scanner);
-	sql_scan_begin(s->scanner, true);
+	sql_scan_begin(s->scanner, !s->has_old_strings);
 	sql_scan_feed(s->scanner, m->body);
 	query_sent(s);
 	return front_forward(s, m);
@@ -346,7 +384,7 @@ static size_t front_long_query(struct session *s, const struct front_message *m)
 
 static size_t front_query(struct session *s, const struct front_message *m)
 {
-	struct sql_summary *summary = &s->door->summary;
+	const struct sql_summary *summary;
 
 	if (!m->is_whole)
 		return m->whole > STREAM_READ_MAX ? front_long_query(s, m) :
@@ -355,7 +393,7 @@ static size_t front_query(struct session *s, const struct front_message *m)
 		return m->whole;
 	if (!front_need_backend(s))
 		return 0;
-	sql_scan(query_text(m), true, summary);
+	summary = front_scan(s, query_text(m));
 	if (!front_prepare_effect(s, &summary->statements[0], summary->flags))
 		return m->whole;
 	query_sent(s);
@@ -377,9 +415,9 @@ static size_t front_stream(struct session *s, struct slice bytes)
 		return part.len;
 	s->is_dropping = false;
 	if (s->scanner) {
-		const struct sql_summary *summary = sql_scan_end(s->scanner);
-
-		s->residue |= summary->flags;
+		s->residue |= sql_scan_end(s->scanner)->flags;
+		if (s->has_odd_encoding)
+			s->residue |= SQL_ANYTHING;
 		free(s->scanner);
 		s->scanner = NULL;
 	}

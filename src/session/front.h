@@ -49,6 +49,9 @@ void front_refuse(struct session *s, enum fault_code code);
 bool front_prepare_effect(struct session *s,
 	const struct sql_statement *effect, uint32_t flags);
 
+/* What a text does, as this client means it; good until the next one. */
+const struct sql_summary *front_scan(struct session *s, struct slice text);
+
 /* What relay_undo() takes back for an entry that was skipped or failed. */
 enum undo {
 	UNDO_NOTHING,

@@ -442,8 +442,11 @@ static enum relay_verdict on_message(struct session *s,
 		return on_ready(s, m);
 	case PG_BACK_ERROR_RESPONSE:
 		return on_error(s, m);
-	case PG_BACK_NOTICE_RESPONSE:
 	case PG_BACK_PARAMETER_STATUS:
+		front_parameter(s, m->body);
+		return r && r->flags & REPLY_INJECTED ? RELAY_SWALLOW :
+							RELAY_FORWARD;
+	case PG_BACK_NOTICE_RESPONSE:
 		return r && r->flags & REPLY_INJECTED ? RELAY_SWALLOW :
 							RELAY_FORWARD;
 	case PG_BACK_NOTIFICATION:

@@ -106,6 +106,8 @@ struct session {
 	bool has_large;           /* a statement of its own is on the backend */
 	bool wants_ready;         /* the probe holds its ReadyForQuery */
 	bool is_barred;           /* waits for an injected answer */
+	bool has_old_strings;     /* standard_conforming_strings is off */
+	bool has_odd_encoding;    /* letters may contain a backslash's byte */
 	bool is_admin;
 	bool is_counted;          /* among the gateway's clients */
 	bool is_securing;         /* TLS begins with the next byte */
@@ -129,7 +131,7 @@ struct door {
 	struct table by_pid;
 	struct timer tick;
 	struct buf out;        /* a message being built; empty in between */
-	struct sql_summary summary; /* of the text being looked at */
+	struct sql_scanner scanner; /* for texts that are whole */
 	struct metrics metrics;
 	uint64_t n_ids;
 	uint32_t n_pids;
@@ -174,6 +176,8 @@ void startup_end(struct session *s);
 
 /* front.c */
 size_t front_input(struct session *s, struct slice bytes);
+/* A ParameterStatus the client is told: some change how its texts read. */
+void front_parameter(struct session *s, struct slice body);
 /* Is something on its way that the client will get an answer to? */
 bool front_is_answering(struct session *s);
 

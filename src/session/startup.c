@@ -126,6 +126,7 @@ static void put_parameters(struct session *s)
 		struct slice body = slice_from(one, PG_HEAD);
 
 		rest = slice_from(rest, one.len);
+		front_parameter(s, body);
 		if (!slice_is(slice_of(body.data, slice_find(body, '\0')),
 			    "application_name") ||
 			!initial.len)
