@@ -78,12 +78,7 @@ void loop_destroy(struct loop *loop)
 	timer_close(&loop->finish, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	check(uv_loop_close(&loop->uv) == 0);
-	while (loop->chunks) {
-		struct stream_chunk *chunk = loop->chunks;
-
-		loop->chunks = chunk->next;
-		free(chunk);
-	}
+	chunks_deinit(loop);
 	free(loop);
 }
 
@@ -129,32 +124,5 @@ void loop_end_turn(struct loop *loop)
 	for (size_t i = 0; i < loop->n_hooks; i++)
 		loop->hooks[i].fn(loop->hooks[i].owner);
 	while ((node = list_pop(&loop->dirty)))
-		stream_flush(list_entry(node, struct stream, dirty));
-}
-
-struct stream_chunk *chunk_take(struct loop *loop)
-{
-	struct stream_chunk *chunk = loop->chunks;
-
-	if (chunk) {
-		loop->chunks = chunk->next;
-		loop->n_chunks--;
-	} else {
-		chunk = xrealloc(NULL, sizeof(*chunk));
-	}
-	chunk->next = NULL;
-	chunk->start = 0;
-	chunk->end = 0;
-	return chunk;
-}
-
-void chunk_give(struct loop *loop, struct stream_chunk *chunk)
-{
-	if (loop->n_chunks >= CHUNKS_KEPT) {
-		free(chunk);
-		return;
-	}
-	chunk->next = loop->chunks;
-	loop->chunks = chunk;
-	loop->n_chunks++;
+		stream_end_turn(list_entry(node, struct stream, dirty));
 }

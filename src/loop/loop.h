@@ -111,6 +111,12 @@ struct stream_ops {
 
 struct stream_chunk;
 
+struct stream_queue {
+	struct stream_chunk *first;
+	struct stream_chunk *last;
+	size_t len;
+};
+
 /* A connected stream socket: what was read and not consumed, what was
  * written and has not left. Both are freed while empty, so that an idle
  * connection costs this struct alone. */
@@ -128,14 +134,13 @@ struct stream {
 	uint32_t in_limit;
 	int fd;
 	int broken; /* why a write failed, 0: none did */
-	struct stream_chunk *out_first;
-	struct stream_chunk *out_last;
-	size_t out_len;
+	struct stream_queue out;
 	uint8_t events; /* what poll waits for */
 	bool is_paused;
 	bool is_eof;
 	bool is_closing;
 	bool is_above_high;
+	bool is_broken_told;
 	bool is_finishing; /* close once the output has left */
 };
 
@@ -173,10 +178,11 @@ static inline void stream_write_slice(struct stream *s, struct slice bytes)
 /* Bytes written that have not left yet. */
 static inline size_t stream_out_len(const struct stream *s)
 {
-	return s->out_len;
+	return s->out.len;
 }
 
-/* Lets output leave now, for writers that fill it faster than turns end. */
+/* Lets output leave now, for writers that fill it faster than turns end. What
+ * there is to tell of it comes at the end of the turn as ever. */
 void stream_flush(struct stream *s);
 
 /* Closes once the output has left, at the end of this turn at the earliest,

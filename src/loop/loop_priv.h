@@ -1,6 +1,8 @@
 #pragma once
 
 /* What the files of loop/ share and nobody else sees. */
+#include <sys/uio.h>
+
 #include "loop/loop.h"
 
 enum {
@@ -35,11 +37,23 @@ struct loop {
 	char scratch[STREAM_READ_MAX]; /* one read, before anybody kept it */
 };
 
-struct stream_chunk *chunk_take(struct loop *loop);
-void chunk_give(struct loop *loop, struct stream_chunk *chunk);
+/* Frees what the loop kept. */
+void chunks_deinit(struct loop *loop);
+
+/* Zeroed memory is an empty queue; dropping all empties it again. */
+void queue_append(struct stream_queue *q, struct loop *loop, const void *data,
+	size_t len);
+void queue_drop(struct stream_queue *q, struct loop *loop, size_t len);
+
+/* The first bytes in order, in at most n_max parts; returns how many. */
+size_t queue_vector(const struct stream_queue *q, struct iovec *vector,
+	size_t n_max, size_t *ret_len);
 
 /* Ends a turn: hooks, then output. */
 void loop_end_turn(struct loop *loop);
 
 /* Closes the stream when its last output has not left in time. */
 void loop_finish(struct loop *loop, struct stream *s);
+
+/* Lets output leave and tells the owner what there is to tell of it. */
+void stream_end_turn(struct stream *s);

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
@@ -42,7 +41,7 @@ static uint8_t wanted_events(const struct stream *s)
 		events |= UV_READABLE;
 	/* Output of this turn leaves at its end; only what the socket would
 	 * not take is worth waiting for. */
-	if (s->out_len && !list_linked(&s->dirty))
+	if (s->out.len && !list_linked(&s->dirty))
 		events |= UV_WRITABLE;
 	return events;
 }
@@ -211,72 +210,24 @@ static void make_dirty(struct stream *s)
 
 void stream_write(struct stream *s, const void *data, size_t len)
 {
-	const char *from = data;
-
 	if (s->broken || s->is_finishing || s->is_closing || !len)
 		return;
-	s->out_len += len;
-	while (len) {
-		struct stream_chunk *chunk = s->out_last;
-		size_t n;
-
-		if (!chunk || chunk->end == sizeof(chunk->data)) {
-			chunk = chunk_take(s->loop);
-			if (s->out_last)
-				s->out_last->next = chunk;
-			else
-				s->out_first = chunk;
-			s->out_last = chunk;
-		}
-		n = MIN(len, sizeof(chunk->data) - chunk->end);
-		memcpy(chunk->data + chunk->end, from, n);
-		chunk->end += (uint32_t)n;
-		from += n;
-		len -= n;
-	}
+	queue_append(&s->out, s->loop, data, len);
 	/* Here, where the owner sees it too: a turn's end that empties the
 	 * stream at once owes it the drained() it now waits for. */
-	if (s->out_len > STREAM_OUT_HIGH)
+	if (s->out.len > STREAM_OUT_HIGH)
 		s->is_above_high = true;
 	make_dirty(s);
-}
-
-/* Gives back chunks from the front, n bytes worth. */
-static void drop_output(struct stream *s, size_t n)
-{
-	s->out_len -= n;
-	while (s->out_first) {
-		struct stream_chunk *chunk = s->out_first;
-		size_t here = MIN(n, chunk->end - chunk->start);
-
-		chunk->start += (uint32_t)here;
-		n -= here;
-		if (chunk->start < chunk->end)
-			return;
-		s->out_first = chunk->next;
-		if (!s->out_first)
-			s->out_last = NULL;
-		chunk_give(s->loop, chunk);
-	}
 }
 
 static ssize_t write_some(struct stream *s, size_t *ret_offered)
 {
 	struct iovec vector[FLUSH_CHUNKS];
 	struct msghdr message = { .msg_iov = vector };
-	struct stream_chunk *chunk = s->out_first;
-	size_t offered = 0;
 	ssize_t n;
 
-	for (; chunk && message.msg_iovlen < FLUSH_CHUNKS;
-		chunk = chunk->next) {
-		struct iovec *v = &vector[message.msg_iovlen++];
-
-		v->iov_base = chunk->data + chunk->start;
-		v->iov_len = chunk->end - chunk->start;
-		offered += v->iov_len;
-	}
-	*ret_offered = offered;
+	message.msg_iovlen =
+		queue_vector(&s->out, vector, FLUSH_CHUNKS, ret_offered);
 	do {
 		n = message.msg_iovlen == 1 ?
 			send(s->fd, vector[0].iov_base, vector[0].iov_len,
@@ -293,7 +244,7 @@ static ssize_t write_some(struct stream *s, size_t *ret_offered)
  */
 static void write_output(struct stream *s)
 {
-	while (s->out_len) {
+	while (s->out.len) {
 		size_t offered;
 		ssize_t n = write_some(s, &offered);
 
@@ -301,10 +252,10 @@ static void write_output(struct stream *s)
 			return;
 		if (n < 0) {
 			s->broken = (int)n;
-			drop_output(s, s->out_len);
+			queue_drop(&s->out, s->loop, s->out.len);
 			return;
 		}
-		drop_output(s, (size_t)n);
+		queue_drop(&s->out, s->loop, (size_t)n);
 		if ((size_t)n < offered)
 			return;
 	}
@@ -322,7 +273,7 @@ static void discard_input(struct stream *s)
 
 static void finish_step(struct stream *s)
 {
-	if (s->out_len) {
+	if (s->out.len) {
 		poll_lazily(s);
 		return;
 	}
@@ -332,8 +283,28 @@ static void finish_step(struct stream *s)
 
 void stream_flush(struct stream *s)
 {
-	bool was_broken = s->broken;
+	if (s->is_closing)
+		return;
+	write_output(s);
+	make_dirty(s);
+}
 
+static void tell_broken(struct stream *s)
+{
+	s->is_broken_told = true;
+	if (s->ops->broken)
+		s->ops->broken(s, s->broken);
+}
+
+static void tell_drained(struct stream *s)
+{
+	s->is_above_high = false;
+	if (s->ops->drained)
+		s->ops->drained(s);
+}
+
+void stream_end_turn(struct stream *s)
+{
 	if (s->is_closing)
 		return;
 	list_remove(&s->dirty);
@@ -343,13 +314,10 @@ void stream_flush(struct stream *s)
 		return;
 	}
 	poll_lazily(s);
-	if (s->broken && !was_broken && s->ops->broken)
-		s->ops->broken(s, s->broken);
-	if (s->is_above_high && s->out_len <= STREAM_OUT_LOW) {
-		s->is_above_high = false;
-		if (s->ops->drained && !s->is_closing)
-			s->ops->drained(s);
-	}
+	if (s->broken && !s->is_broken_told)
+		tell_broken(s);
+	if (s->is_above_high && s->out.len <= STREAM_OUT_LOW && !s->is_closing)
+		tell_drained(s);
 }
 
 static void on_stream_ready(uv_poll_t *poll, int status, int events)
@@ -364,7 +332,7 @@ static void on_stream_ready(uv_poll_t *poll, int status, int events)
 		events = UV_READABLE | UV_WRITABLE;
 	}
 	if (events & UV_WRITABLE)
-		stream_flush(s);
+		stream_end_turn(s);
 	if (events & UV_READABLE)
 		read_input(s);
 	if (is_unwanted || s->is_eof)
@@ -400,7 +368,7 @@ void stream_close(struct stream *s)
 	s->is_closing = true;
 	list_remove(&s->dirty);
 	list_remove(&s->finishing);
-	drop_output(s, s->out_len);
+	queue_drop(&s->out, s->loop, s->out.len);
 	uv_close((uv_handle_t *)&s->poll, on_stream_closed);
 	close(s->fd);
 	s->fd = -1;

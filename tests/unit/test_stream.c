@@ -477,6 +477,21 @@ static void test_drained_after_a_quick_reader(void **state)
 	owner_destroy(o);
 }
 
+static void test_flush_tells_nothing(void **state)
+{
+	struct owner *o = owner_unix(SOCK_STREAM);
+	char bytes[STREAM_OUT_HIGH + 1];
+
+	(void)state;
+	fill(o, sizeof(bytes));
+	stream_flush(&o->s);
+	assert_int_equal(recv(o->peer, bytes, sizeof(bytes), 0), sizeof(bytes));
+	assert_int_equal(o->n_drained, 0);
+	turn(o->loop);
+	assert_int_equal(o->n_drained, 1);
+	owner_destroy(o);
+}
+
 static void test_finish_sends_the_rest(void **state)
 {
 	struct owner *o = owner_unix(SOCK_STREAM);
@@ -593,6 +608,7 @@ int main(void)
 		cmocka_unit_test(test_broken_stream_swallows_output),
 		cmocka_unit_test(test_drained_after_a_slow_reader),
 		cmocka_unit_test(test_drained_after_a_quick_reader),
+		cmocka_unit_test(test_flush_tells_nothing),
 		cmocka_unit_test(test_finish_sends_the_rest),
 		cmocka_unit_test(test_finish_does_not_wait_for_ever),
 		cmocka_unit_test(test_finish_is_no_reset),
