@@ -19,27 +19,49 @@ enum {
 
 static void on_listener_ready(uv_poll_t *poll, int status, int events);
 
+/* Trying again at once would only burn the turn. */
 static void accept_pause(struct listener *l, int error)
 {
-	log_warn(NULL, "listener.paused", "accept: %s", strerror(error));
+	uint32_t held;
+
+	if (log_limit_pass(&l->log_limit, 1, &held))
+		log_warn(NULL, "listener.paused", "accept: %s (%u times more)",
+			strerror(error), held);
 	uv_poll_stop(&l->poll);
 	timer_start(&l->pause, PAUSE_MS, 0);
 }
 
-/* False when nobody waits, or nobody can be taken in. */
+/* accept(2) also reports what became of a connection while it waited; the
+ * ones behind it are not concerned. */
+static bool is_about_one(int error)
+{
+	static const int errors[] = { ECONNABORTED, EINTR, EPROTO, ENETDOWN,
+		ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENONET, ENOPROTOOPT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+		if (errors[i] == error)
+			return true;
+	return false;
+}
+
+/* False when nobody waits, nobody can be taken in, or l was closed. */
 static bool accept_one(struct listener *l)
 {
 	struct sockaddr_storage peer = { 0 };
 	socklen_t len = sizeof(peer);
 	int one = 1;
-	int fd = accept4(l->fd, (struct sockaddr *)&peer, &len,
-		SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd;
 
+	if (uv_is_closing((uv_handle_t *)&l->poll))
+		return false;
+	fd = accept4(l->fd, (struct sockaddr *)&peer, &len,
+		SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-			errno == ENOMEM)
+		if (is_about_one(errno))
+			return true;
+		if (errno != EAGAIN)
 			accept_pause(l, errno);
-		return errno == ECONNABORTED || errno == EINTR;
+		return false;
 	}
 	if (peer.ss_family != AF_UNIX) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -49,12 +71,14 @@ static bool accept_one(struct listener *l)
 	return true;
 }
 
+/* An error condition stopped libuv's handle; accept() says which it is. */
 static void on_listener_ready(uv_poll_t *poll, int status, int events)
 {
 	struct listener *l = container_of(poll, struct listener, poll);
 
-	(void)status;
 	(void)events;
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_listener_ready);
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++)
 		if (!accept_one(l))
 			return;
@@ -81,6 +105,8 @@ void listener_drain(struct listener *l)
 {
 	while (accept_one(l))
 		;
+	if (uv_is_closing((uv_handle_t *)&l->poll))
+		return;
 	timer_stop(&l->pause);
 	uv_poll_stop(&l->poll);
 }
@@ -104,6 +130,8 @@ static void on_listener_pause_closed(struct timer *timer)
 
 void listener_close(struct listener *l, void (*closed)(struct listener *l))
 {
+	if (uv_is_closing((uv_handle_t *)&l->poll))
+		return;
 	l->closed = closed;
 	uv_close((uv_handle_t *)&l->poll, on_listener_closed);
 	timer_close(&l->pause, on_listener_pause_closed);

@@ -249,6 +249,7 @@ struct listener {
 	listener_accept_fn *accept;
 	void (*closed)(struct listener *l);
 	struct timer pause; /* out of descriptors: try again later */
+	struct log_limit log_limit;
 	int fd;
 	uint8_t n_open;
 };
@@ -259,6 +260,8 @@ void listener_open(struct listener *l, struct loop *loop, int fd,
 
 /* Accepts all that wait (until EAGAIN), then stops. */
 void listener_drain(struct listener *l);
+
+/* Also from inside accept(); twice is fine. */
 void listener_close(struct listener *l, void (*closed)(struct listener *l));
 
 /* "127.0.0.1:5432", "[::1]:5432" or "unix" of a peer. */
