@@ -166,6 +166,13 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status,
 	connector_part_closed(c);
 }
 
+/* Callers expect the answer after connector_open() has returned. */
+static void fail_later(struct connector *c, int error)
+{
+	c->error = error;
+	timer_start(&c->deadline, 0, 0);
+}
+
 static void connect_unix(struct connector *c)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -175,11 +182,30 @@ static void connect_unix(struct connector *c)
 
 	if (n > 0 && (size_t)n < sizeof(to.sun_path))
 		r = start_connect(c, (struct sockaddr *)&to, sizeof(to));
-	if (r == 0)
+	if (r < 0)
+		fail_later(c, r);
+}
+
+static void look_up(struct connector *c)
+{
+	struct addrinfo hints = {
+		.ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICSERV,
+	};
+	char service[8];
+	int r;
+
+	snprintf(service, sizeof(service), "%u", c->port);
+	r = uv_getaddrinfo(&c->loop->uv, &c->lookup, on_looked_up, c->host,
+		service, &hints);
+	if (r < 0) {
+		/* Not a name at all; libuv looks before it asks anybody. */
+		fail_later(c, r);
 		return;
-	/* Callers expect the answer after connector_open() has returned. */
-	c->error = r;
-	timer_start(&c->deadline, 0, 0);
+	}
+	c->is_looking = true;
+	c->n_open++;
 }
 
 static void on_deadline(struct timer *timer)
@@ -195,28 +221,20 @@ static void on_deadline(struct timer *timer)
 void connector_open(struct connector *c, struct loop *loop, const char *host,
 	uint16_t port, uint64_t timeout_ms, connector_fn *done)
 {
-	struct addrinfo hints = {
-		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM,
-		.ai_flags = AI_NUMERICSERV,
-	};
-	char service[8];
+	size_t len = strlen(host);
 
 	*c = (struct connector){ .loop = loop, .port = port, .fd = -1 };
 	c->done = done;
 	snprintf(c->host, sizeof(c->host), "%s", host);
-	snprintf(service, sizeof(service), "%u", port);
 	timer_init(&c->deadline, loop, on_deadline);
 	timer_start(&c->deadline, timeout_ms, 0);
 	c->n_open = 1;
-	if (host[0] == '/') {
+	if (len >= sizeof(c->host))
+		fail_later(c, -ENAMETOOLONG);
+	else if (host[0] == '/')
 		connect_unix(c);
-		return;
-	}
-	c->is_looking = true;
-	c->n_open++;
-	check(uv_getaddrinfo(&loop->uv, &c->lookup, on_looked_up, c->host,
-		      service, &hints) == 0);
+	else
+		look_up(c);
 }
 
 static void on_deadline_closed(struct timer *timer)
