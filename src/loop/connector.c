@@ -1,6 +1,8 @@
 /*
  * Connecting: a name is looked up on libuv's thread pool, then every address
- * is tried in turn, all under one deadline. Nothing here blocks the loop.
+ * is tried in turn. One deadline holds for all of it; an address has an equal
+ * share of what is left, so that a silent one does not cost us the next.
+ * Nothing here blocks the loop.
  */
 #include "loop/loop_priv.h"
 
@@ -133,6 +135,17 @@ static int start_connect(struct connector *c, const struct sockaddr *to,
 	return 0;
 }
 
+static void share_deadline(struct connector *c)
+{
+	uint64_t now = loop_now(c->loop);
+	uint64_t left_ms = c->end_at > now ? c->end_at - now : 0;
+	unsigned n = 1;
+
+	for (struct addrinfo *later = c->next; later; later = later->ai_next)
+		n++;
+	timer_start(&c->deadline, left_ms / n, 0);
+}
+
 static void try_next(struct connector *c)
 {
 	while (c->next) {
@@ -140,6 +153,7 @@ static void try_next(struct connector *c)
 		int r;
 
 		c->next = address->ai_next;
+		share_deadline(c);
 		r = start_connect(c, address->ai_addr, address->ai_addrlen);
 		if (r == 0)
 			return;
@@ -166,7 +180,8 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status,
 	connector_part_closed(c);
 }
 
-/* Callers expect the answer after connector_open() has returned. */
+/* Callers expect the answer after connector_open() has returned, so the
+ * deadline gives it, and at once. */
 static void fail_later(struct connector *c, int error)
 {
 	c->error = error;
@@ -212,10 +227,12 @@ static void on_deadline(struct timer *timer)
 {
 	struct connector *c = container_of(timer, struct connector, deadline);
 
-	if (c->error)
-		connector_fail(c, c->error, strerror(-c->error));
-	else
+	if (c->is_polling && c->next)
+		give_up_address(c, -ETIMEDOUT);
+	else if (c->is_polling || c->is_looking)
 		connector_fail(c, -ETIMEDOUT, "no answer in time");
+	else
+		connector_fail(c, c->error, strerror(-c->error));
 }
 
 void connector_open(struct connector *c, struct loop *loop, const char *host,
@@ -225,6 +242,7 @@ void connector_open(struct connector *c, struct loop *loop, const char *host,
 
 	*c = (struct connector){ .loop = loop, .port = port, .fd = -1 };
 	c->done = done;
+	c->end_at = loop_now(loop) + timeout_ms;
 	snprintf(c->host, sizeof(c->host), "%s", host);
 	timer_init(&c->deadline, loop, on_deadline);
 	timer_start(&c->deadline, timeout_ms, 0);

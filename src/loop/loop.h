@@ -268,10 +268,10 @@ void listener_close(struct listener *l, void (*closed)(struct listener *l));
 void peer_text(const struct sockaddr *peer, char *text, size_t size);
 
 /*
- * Looks a name up and connects, trying every address in turn. A host that
- * starts with '/' is the folder of a unix socket. The callback fires once:
- * fd >= 0 is the caller's, else error is a negative errno and text says
- * what failed.
+ * Looks a name up and connects, trying every address in turn, each for its
+ * share of timeout_ms. A host that starts with '/' is the folder of a unix
+ * socket. The callback fires once: fd >= 0 is the caller's, else error is a
+ * negative errno and text says what failed.
  */
 struct connector;
 typedef void connector_fn(struct connector *c, int fd, int error);
@@ -282,6 +282,7 @@ struct connector {
 	uv_getaddrinfo_t lookup;
 	uv_poll_t poll;
 	struct timer deadline;
+	uint64_t end_at;
 	struct addrinfo *addresses;
 	struct addrinfo *next;
 	char host[256];

@@ -92,6 +92,7 @@ static struct caller *caller_create(void)
 static void caller_open(struct caller *k, const char *host, uint16_t port,
 	uint64_t timeout_ms)
 {
+	turn(k->loop); /* the loop's clock stood still while we prepared */
 	connector_open(&k->c, k->loop, host, port, timeout_ms, on_done);
 	assert_int_equal(k->n_done, 0);
 }
@@ -322,6 +323,28 @@ static void test_deadline_while_looking_up(void **state)
 	caller_destroy(k);
 }
 
+/* The first address swallows packets, the second one listens: a deadline for
+ * both must leave the second its share. */
+static void test_silent_address_leaves_time_for_the_next(void **state)
+{
+	struct caller *k = caller_create();
+	struct wall wall;
+	uint16_t silent;
+	uint16_t port;
+	int listening = listen_on(AF_INET, 0, 4, &port);
+
+	(void)state;
+	assert_true(wall_build(&wall, AF_INET, 0, &silent));
+	two_places_at(silent, port);
+	caller_open(k, "two-places.test", 1, 500);
+	turn_until(k->loop, k->n_done);
+	assert_int_equal(k->error, 0);
+	assert_true(k->fd >= 0);
+	caller_destroy(k);
+	wall_tear_down(&wall);
+	close(listening);
+}
+
 static void test_refused_address_gives_way_to_the_next(void **state)
 {
 	struct caller *k = caller_create();
@@ -400,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_unix_socket_fails_after_the_call),
 		cmocka_unit_test(test_deadline_while_connecting),
 		cmocka_unit_test(test_deadline_while_looking_up),
+		cmocka_unit_test(test_silent_address_leaves_time_for_the_next),
 		cmocka_unit_test(test_refused_address_gives_way_to_the_next),
 		cmocka_unit_test(test_refused_then_silent),
 		cmocka_unit_test(test_close_while_looking_up),
