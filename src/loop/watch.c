@@ -4,8 +4,11 @@ static void on_watch_ready(uv_poll_t *poll, int status, int events)
 {
 	struct watch *w = container_of(poll, struct watch, poll);
 
-	(void)status;
 	(void)events;
+	/* libuv stops a handle on an error condition; fn reads which one, and
+	 * then the end that follows it. */
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_watch_ready);
 	w->fn(w);
 }
 
