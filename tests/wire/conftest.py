@@ -3,6 +3,7 @@ what every test is held to besides its own assertions (the daemon lives, no
 sanitizer reported, nothing hangs)."""
 import contextlib
 import faulthandler
+import functools
 import os
 import pathlib
 import shutil
@@ -15,8 +16,6 @@ import pytest
 import daemon
 import differential as differ
 from cluster import Cluster, temporary_folder
-
-pytest.register_assert_rewrite("clients_common", "states")
 
 SECONDS_PER_TEST = 90
 
@@ -128,21 +127,18 @@ def own_postgres(make_cluster):
 @pytest.fixture(scope="module")
 def make_door(request, make_cluster):  # doors end before their clusters
     """make_door(cluster, **options): a running door, stopped at the end of
-    the module unless it was used in a `with`."""
+    the module unless it was used in a `with`. `passwords` replaces the
+    userlist, `limits` is called in the daemon's process before it starts,
+    `upstream` is the URL of another server."""
+    kind = daemon.KINDS[request.config.option.door]
     doors = []
     request.module.__doors__ = doors
 
-    def make(cluster, limits=None, upstream=None, **options):
-        kind = request.config.option.door
-        if kind == "direct":
-            door = daemon.Direct(cluster, options)
-        elif kind == "pgbouncer":
-            door = daemon.PgBouncer(cluster, options)
-        else:
-            door = daemon.Howdah(cluster, options, limits, upstream)
+    def make(cluster, passwords=None, limits=None, upstream=None, **options):
+        door = kind(cluster, options, passwords=passwords, limits=limits,
+                    upstream=upstream)
         doors.append(door)
-        if kind != "direct":
-            door.start()
+        door.start()
         return door
     yield make
     with contextlib.ExitStack() as stack:
@@ -153,9 +149,7 @@ def make_door(request, make_cluster):  # doors end before their clusters
 @pytest.fixture(scope="module")
 def howdah(make_door, postgres):
     """howdah(**options): a door to the session's PostgreSQL."""
-    def make(**options):
-        return make_door(postgres, **options)
-    return make
+    return functools.partial(make_door, postgres)
 
 
 @pytest.fixture(scope="module")

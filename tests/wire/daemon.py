@@ -19,6 +19,7 @@ import shutil
 import signal
 import subprocess
 
+import frontend
 import procfs
 from cluster import PASSWORDS, temporary_folder, unprivileged
 from pgwire import Target
@@ -64,12 +65,6 @@ def variable(field):
     return name
 
 
-def userlist(passwords):
-    """PgBouncer's userlist format."""
-    return "".join(f'"{user}" "{password}"\n'
-                   for user, password in passwords.items())
-
-
 class Door:
     """What the kinds have in common."""
     kind = None
@@ -79,7 +74,8 @@ class Door:
         self.cluster = cluster
         self.options = options
         self.variables = {variable(field): str(value) for field, value
-                          in {**DEFAULTS, **options}.items()}
+                          in {**DEFAULTS, **options}.items()
+                          if value is not None}
         self.target = cluster.target
         self.process = None
         self.log_path = None
@@ -136,6 +132,14 @@ class Door:
     def check_alive(self):
         """Fails when the daemon is gone or has reported a bug."""
 
+    def start(self):
+        """Returns when clients can connect."""
+        raise NotImplementedError
+
+    def reload(self):
+        """Has it read its configuration again."""
+        raise NotImplementedError
+
     def stop(self, check=True):
         """Ends it orderly; with `check`, holds it to a clean end."""
 
@@ -172,15 +176,21 @@ class Direct(Door):
                     "idle_in_transaction_session_timeout",
                 "tls_cert": "ssl_cert_file", "tls_key": "ssl_key_file"}
 
-    def __init__(self, cluster, options):
+    def __init__(self, cluster, options, **_):
         super().__init__(cluster, options)
         settings = {self.SETTINGS[k]: v for k, v in options.items()
                     if k in self.SETTINGS}
         if "tls_cert" in options:
             settings["ssl"] = "on"
+        self.settings = settings
         self.lent = contextlib.ExitStack()
-        if settings:
-            self.lent.enter_context(cluster.settings(**settings))
+
+    def start(self):
+        if self.settings:
+            self.lent.enter_context(self.cluster.settings(**self.settings))
+
+    def reload(self):
+        self.cluster.value("select pg_reload_conf()")
 
     def stop(self, check=True):
         self.lent.close()
@@ -189,7 +199,7 @@ class Direct(Door):
 class Daemon(Door):
     """A process with a port of its own and its log in a file."""
 
-    def __init__(self, cluster, options):
+    def __init__(self, cluster, options, passwords):
         super().__init__(cluster, options)
         self.folder = temporary_folder(self.kind)
         self.log_path = self.folder / "log"
@@ -199,27 +209,37 @@ class Daemon(Door):
                              cluster.target.password,
                              cluster.target.database)
         self.auth_file = self.folder / "userlist"
-        self.auth_file.write_text(userlist(PASSWORDS), "ascii")
+        self.write_passwords(passwords or PASSWORDS)
+
+    def write_passwords(self, passwords):
+        """The userlist, in PgBouncer's format (for a reload)."""
+        self.auth_file.write_text("".join(
+            f'"{user}" "{password}"\n'
+            for user, password in passwords.items()), "ascii")
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
 
     def spawn(self, command, **arguments):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 cwd=self.folder, **arguments)
-        eventually(self.is_ready, timeout=60, what="the door opening")
+        eventually(lambda: self.process.poll() is not None
+                   or self.is_answering(), timeout=60,
+                   what="the door opening")
+        self.check_alive()
 
-    def is_ready(self):
-        assert self.process.poll() is None, self.log()
-        self.target.dial().close()
-        return True
+    def is_answering(self):
+        """Whether somebody answers an SSLRequest: that a connection is
+        taken says only that the kernel listens."""
+        with self.target.dial() as c:
+            return c.say(frontend.ssl_request()).byte() in (b"N", b"S")
 
     def check_alive(self):
         assert self.process is None or self.process.poll() is None, (
             f"the daemon ended with {self.process.returncode}:\n"
             + self.log()[-4000:])
-
-    def signal(self, number):
-        self.process.send_signal(number)
 
     def stop(self, check=True):
         if self.process is None:
@@ -246,9 +266,10 @@ class Howdah(Daemon):
     binary = None  # set from --howdah
     is_sanitized = False
 
-    def __init__(self, cluster, options, limits=None, upstream=None):
-        super().__init__(cluster, options)
-        self.workers = []
+    def __init__(self, cluster, options, passwords=None, limits=None,
+                 upstream=None):
+        super().__init__(cluster, options, passwords)
+        self.workers = []  # those seen alive, which should stay so
         self.may_lose_workers = False
         self.environment = {
             "PATH": os.environ["PATH"], "LANG": "C.UTF-8", **SANITIZERS,
@@ -261,8 +282,6 @@ class Howdah(Daemon):
     def start(self):
         self.spawn([self.binary, "serve"], env=self.environment,
                    preexec_fn=self.limits)
-        self.workers = procfs.children(self.pid)
-        return self
 
     def write_env(self, **options):
         """Writes the .env of the daemon's folder (for a reload)."""
@@ -272,6 +291,8 @@ class Howdah(Daemon):
     def check_alive(self):
         super().check_alive()
         self.check_log(self.log_since_mark())
+        if self.process:
+            self.workers = self.workers or procfs.children(self.pid)
 
     @staticmethod
     def check_log(log):
@@ -301,6 +322,9 @@ class PgBouncer(Daemon):
                "tls_cert": "client_tls_cert_file",
                "tls_key": "client_tls_key_file"}
 
+    def __init__(self, cluster, options, passwords=None, **_):
+        super().__init__(cluster, options, passwords)
+
     def start(self):
         server = self.cluster.target
         lines = ["[databases]", f"* = host={server.host} port={server.port}",
@@ -320,4 +344,6 @@ class PgBouncer(Daemon):
         for path in (self.log_path, self.auth_file, ini):
             path.chmod(0o666)
         self.spawn([*unprivileged(), "/usr/sbin/pgbouncer", str(ini)])
-        return self
+
+
+KINDS = {kind.kind: kind for kind in (Howdah, Direct, PgBouncer)}
