@@ -87,20 +87,32 @@ class Client:
     def send(self, kind, body):
         self.socket.sendall(kind + struct.pack("!I", len(body) + 4) + body)
 
+    def _fill(self, n):
+        while len(self.rest) < n:
+            chunk = self.socket.recv(65536)
+            if not chunk:
+                raise ConnectionError("closed by the server")
+            self.rest += chunk
+
+    def _message(self):
+        self._fill(5)
+        end = 1 + int.from_bytes(self.rest[1:5], "big")
+        self._fill(end)
+        kind, body = self.rest[:1], self.rest[5:end]
+        self.rest = self.rest[end:]
+        return kind, body
+
     def messages(self):
         """Yields (type, body); an ErrorResponse is raised once the server
         has closed or become ready again."""
         error = None
         while True:
-            while len(self.rest) < 5 or \
-                    len(self.rest) < 1 + int.from_bytes(self.rest[1:5], "big"):
-                chunk = self.socket.recv(65536)
-                if not chunk:
-                    raise error or ConnectionError("closed by the server")
-                self.rest += chunk
-            end = 1 + int.from_bytes(self.rest[1:5], "big")
-            kind, body = self.rest[:1], self.rest[5:end]
-            self.rest = self.rest[end:]
+            try:
+                kind, body = self._message()
+            except OSError:
+                if error:
+                    raise error
+                raise
             if kind == b"E":
                 fields = {field[:1]: field[1:].decode()
                           for field in body.split(b"\0") if field}
