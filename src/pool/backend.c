@@ -310,7 +310,8 @@ void backend_close(struct backend *b)
 	b->ops = NULL;
 	b->tenant = NULL;
 	backend_enter(b, BACKEND_CLOSING);
-	page_permit_give(pools->page, pools->worker, (int)b->pool->slot);
+	page_permit_give(pools->page, pools->worker,
+		b->is_apart ? -1 : (int)b->pool->slot);
 	if (page_waiting_anywhere(pools->page, pools->worker))
 		page_ring_others(pools->page, pools->worker);
 	pool_touch(b->pool);

@@ -86,8 +86,50 @@ static void dequeue(struct lease *l)
 	l->flavour->pool->n_waiting--;
 }
 
+bool pool_lease_apart(struct lease *l, struct fault *f)
+{
+	struct pool *pool = l->flavour->pool;
+	struct pools *pools = pool->pools;
+	uint32_t max = (uint32_t)pools->config->max_server_connections;
+
+	if (page_permit_take(pools->page, pools->worker, -1, 0, max) !=
+		PAGE_TAKEN) {
+		fault_set(f, FAULT_BUSY,
+			"all %u server connections are in use", max);
+		fault_hint(f,
+			"HOWDAH_MAX_SERVER_CONNECTIONS sets how many there may be.");
+		return false;
+	}
+	l->apart = backend_create(l->flavour, false);
+	l->apart->is_apart = true;
+	l->apart->must_close = true;
+	l->apart->apart = l;
+	login_start(l->apart);
+	return true;
+}
+
+static void apart_done(struct backend *b, const struct lease_error *error)
+{
+	struct lease *l = b->apart;
+
+	b->apart = NULL;
+	l->apart = NULL;
+	if (error)
+		backend_close(b);
+	else
+		lend(l, b);
+	l->done(l, error ? NULL : b, error);
+}
+
 void lease_cancel(struct lease *l)
 {
+	if (l->apart) {
+		struct backend *b = l->apart;
+
+		l->apart = NULL;
+		b->apart = NULL;
+		backend_close(b);
+	}
 	if (!list_linked(&l->link))
 		return;
 	dequeue(l);
@@ -355,6 +397,10 @@ void pool_opened(struct backend *b)
 {
 	struct pool *pool = b->pool;
 
+	if (b->apart) {
+		apart_done(b, NULL);
+		return;
+	}
 	pool->backoff_ms = BACKOFF_FIRST_MS;
 	pool->retry_at = 0;
 	pool_release(b);
@@ -401,6 +447,11 @@ void pool_open_failed(struct backend *b, struct slice raw,
 	struct pool *pool = b->pool;
 	uint32_t held;
 
+	if (b->apart) {
+		apart_done(b, &error);
+		flavour_unref(flavour);
+		return;
+	}
 	if (raw.len)
 		fault_set(&pool->trouble, FAULT_NOT_READY, "%.*s",
 			(int)MIN(text.len, 200), text.data);

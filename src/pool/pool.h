@@ -149,6 +149,8 @@ struct backend {
 	char tx;             /* last ReadyForQuery: I, T or E */
 	bool must_close;     /* do not lend again */
 	bool is_reserve;     /* beyond the pool's size */
+	bool is_apart;       /* opened for one lease, not for the pool */
+	struct lease *apart; /* that lease, until it is had */
 	struct list cancels; /* requests under way */
 	uint32_t body_left;  /* of the server's message being relayed */
 	uint32_t n_ready;    /* CLEANING: ReadyForQuery messages to come */
@@ -225,6 +227,7 @@ struct lease {
 	uint64_t session;  /* who asks */
 	uint64_t prefer;   /* a session id: rather the backend it used; or 0 */
 	uint64_t since_us; /* loop_clock_us() when it began to wait */
+	struct backend *apart; /* being opened for it alone */
 	lease_done_fn *done;
 };
 
@@ -233,6 +236,13 @@ struct lease {
  * unless lease_cancel() comes first.
  */
 struct backend *pool_lease(struct lease *l);
+
+/*
+ * A server connection of its own, beside the pool and within the gateway's
+ * cap: it is closed, not lent again, when it is given back. false with *f set
+ * when the cap is reached; else done is called later, as above.
+ */
+bool pool_lease_apart(struct lease *l, struct fault *f);
 void lease_cancel(struct lease *l);
 
 /* Who has it now. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "session/prepared.h"
+#include "session/listen.h"
 
 struct door_listener {
 	struct listener listener;
@@ -218,6 +218,7 @@ static void on_control_evict(struct door *door, struct slice payload)
 	CLEANUP(freep) char *database = slice_dup(payload);
 
 	pools_evict(door->pools, *database ? database : NULL);
+	listen_evict(door, *database ? database : NULL);
 }
 
 void door_control(struct door *door, unsigned from_worker, uint8_t kind,
@@ -289,6 +290,7 @@ struct door *door_create(const struct door_env *env, struct fault *f)
 	for (int i = 0; i < SESSION_STATES; i++)
 		list_init(&door->sessions[i]);
 	table_init(&door->by_pid);
+	table_init(&door->hubs);
 	door->users = load_users(env, env->config, f);
 	if (!door->users || load_tls(env->config, env->page, &door->tls, f) < 0)
 		goto failed;
@@ -334,6 +336,7 @@ void door_destroy(struct door *door)
 	tls_context_unref(door->tls);
 	pools_destroy(door->pools);
 	table_deinit(&door->by_pid);
+	table_deinit(&door->hubs);
 	buf_deinit(&door->out);
 	free(door);
 }

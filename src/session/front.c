@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#include "session/listen.h"
+
 /* ---- getting a backend ------------------------------------------------------ */
 
 static void front_attach(struct session *s, struct backend *b)
@@ -184,8 +186,7 @@ void front_refuse(struct session *s, enum fault_code code)
 
 /* What it may leave behind for which its client would be pinned. */
 static const uint32_t pinning = SQL_TEMP | SQL_ADVISORY | SQL_HOLD |
-	SQL_PREPARES | SQL_CUSTOM_SETTING | SQL_SEED | SQL_LOADS | SQL_ROLE |
-	SQL_LISTENS;
+	SQL_PREPARES | SQL_CUSTOM_SETTING | SQL_SEED | SQL_LOADS | SQL_ROLE;
 
 /* SQL sees the client's names for its statements: give them to the server,
  * and keep the client on it. */
@@ -220,6 +221,7 @@ static void evict_everywhere(struct session *s, const struct sql_statement *e)
 	struct door *door = s->door;
 
 	pools_evict(door->pools, *e->name ? e->name : NULL);
+	listen_evict(door, *e->name ? e->name : NULL);
 	door->env.send(door->env.owner, -1, CONTROL_EVICT, slice_str(e->name));
 }
 
@@ -231,6 +233,21 @@ static void claim_sequences(struct session *s)
 		front_inject(s, "DISCARD SEQUENCES");
 	s->backend->sequence_owner = s->log.id;
 	s->reads_sequences = true;
+}
+
+/* Its backend listens to nothing; before that changes it gets the channels
+ * the client has, so that afterwards the whole can be read from it. */
+static void show_channels(struct session *s)
+{
+	CLEANUP(buf_deinit) struct buf sql = { 0 };
+
+	if (!s->listening || s->shows_channels)
+		return;
+	listen_put_commands(s, &sql);
+	buf_put_u8(&sql, 0);
+	s->shows_channels = true;
+	s->was_rolled_back = false;
+	front_inject(s, sql.data);
 }
 
 bool front_prepare_effect(struct session *s,
@@ -247,6 +264,8 @@ bool front_prepare_effect(struct session *s,
 		(flags & (SQL_PREPARES | SQL_EXECUTES | SQL_SEES_PREPARED) ||
 			(flags & SQL_DEALLOCATES && !effect->is_all)))
 		go_native(s, flags & SQL_SEES_PREPARED);
+	if (flags & (SQL_LISTENS | SQL_OPAQUE))
+		show_channels(s);
 	if (flags & SQL_SEQUENCE_READ)
 		claim_sequences(s);
 	else if (flags & (SQL_SEQUENCE | SQL_WRITES | SQL_OPAQUE))
@@ -344,9 +363,11 @@ static bool query_is_virtual(struct session *s, struct slice sql)
 		return false;
 	if (slice_is(sql, asyncpg_reset)) {
 		answer_asyncpg_reset(s);
+		listen_drop(s);
 	} else if (slice_is_nocase(sql, "DISCARD ALL") ||
 		slice_is_nocase(sql, "DISCARD ALL;")) {
 		names_clear(s);
+		listen_drop(s);
 		pg_put_complete(out, "DISCARD ALL");
 	} else {
 		return false;

@@ -8,8 +8,7 @@
  * at for what the client left behind and given back.
  */
 #include "session/front.h"
-
-#include <stdlib.h>
+#include "session/listen.h"
 
 /* One message of the server, of which the beginning is here. */
 struct relay_message {
@@ -229,6 +228,10 @@ static void after_ready(struct session *s)
 {
 	struct backend *b = s->backend;
 
+	if (b->replies.len)
+		return;
+	listen_flush(s);
+	residue_settled(s);
 	if (s->state == SESSION_ACTIVE && b->tx == 'I' && !b->replies.len &&
 		!s->in_batch && !s->front_left)
 		relay_settled(s);
@@ -394,6 +397,10 @@ static void note_tag(struct session *s, struct slice body)
 {
 	struct slice tag = slice_of(body.data, slice_find(body, '\0'));
 
+	if (slice_is(tag, "ROLLBACK")) {
+		s->was_rolled_back = true;
+		return;
+	}
 	if (slice_is(tag, "DISCARD ALL")) {
 		s->pins &= (uint16_t)~(PIN_CUSTOM | PIN_LOADED);
 		
@@ -410,8 +417,8 @@ static enum relay_verdict on_complete(struct session *s, struct reply *r,
 	bool is_ours = r->flags & REPLY_INJECTED;
 
 	r->flags |= REPLY_SEEN;
-	if (m->type == PG_BACK_COMMAND_COMPLETE && m->body.len > 7 &&
-		m->body.data[0] == 'D')
+	if (m->type == PG_BACK_COMMAND_COMPLETE && !is_ours &&
+		(m->body.data[0] == 'D' || m->body.data[0] == 'R'))
 		note_tag(s, m->body);
 	if (r->kind == REPLY_EXECUTE)
 		pop(s);
@@ -450,7 +457,7 @@ static enum relay_verdict on_message(struct session *s,
 		return r && r->flags & REPLY_INJECTED ? RELAY_SWALLOW :
 							RELAY_FORWARD;
 	case PG_BACK_NOTIFICATION:
-		return s->pins & PIN_LISTEN ? RELAY_FORWARD : RELAY_SWALLOW;
+		return RELAY_SWALLOW; /* it comes over the hub, too */
 	default:
 		break;
 	}

@@ -12,9 +12,11 @@
  * The ReadyForQuery of the client's last exchange waits for the answer, so
  * that nothing is promised that could still be lost.
  */
-#include "session/session_priv.h"
+#include "session/front.h"
 
 #include <stdlib.h>
+
+#include "session/listen.h"
 
 /* What makes it worth asking. */
 static const uint32_t suspicious = SQL_SETS | SQL_ROLE | SQL_TEMP |
@@ -57,15 +59,15 @@ static const char probe_sql[] =
 	" UNION ALL SELECT 'h', NULL, NULL, NULL"
 	" WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors"
 	" WHERE is_holdable)"
-	" UNION ALL SELECT 'l', NULL, NULL, NULL"
-	" WHERE EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"
+	" UNION ALL SELECT 'l', c COLLATE \"C\", NULL, NULL"
+	" FROM pg_catalog.pg_listening_channels() c"
 	" UNION ALL SELECT 'r', session_user::text,"
 	" pg_catalog.current_setting('role'), NULL"
 	" ORDER BY 1, 2";
 
 /* Gone without a trace when they are gone. */
 static const uint16_t pins_clean = PIN_TEMP | PIN_ADVISORY | PIN_HOLD |
-	PIN_PREPARED | PIN_LISTEN;
+	PIN_PREPARED;
 
 static const struct {
 	char kind;
@@ -75,12 +77,12 @@ static const struct {
 	{ 'a', PIN_ADVISORY },
 	{ 'p', PIN_PREPARED },
 	{ 'h', PIN_HOLD },
-	{ 'l', PIN_LISTEN },
 };
 
 struct probe {
 	struct buf of_client;  /* settings, as settings_intern() takes them */
 	struct buf of_backend; /* the same with those that equal the default */
+	struct buf channels;   /* name\0 name\0 ... */
 	uint16_t pins;
 	bool has_failed;
 };
@@ -91,6 +93,7 @@ static void probe_destroy(struct probe *p)
 		return;
 	buf_deinit(&p->of_client);
 	buf_deinit(&p->of_backend);
+	buf_deinit(&p->channels);
 	free(p);
 }
 
@@ -241,6 +244,8 @@ bool residue_needs_probe(struct session *s)
 
 	for (size_t i = 0; i < ARRAY_SIZE(untold); i++)
 		untold_flags |= untold[i].flag;
+	if (s->listening && s->residue & SQL_NOTIFIES)
+		return true;
 	return s->has_large || s->residue & (suspicious | untold_flags);
 }
 
@@ -276,7 +281,9 @@ static void probe_row(struct session *s, struct slice body)
 		!pg_row_next(&r, &value) || !pg_row_next(&r, &is_default) ||
 		kind.len != 1)
 		return;
-	if (kind.data[0] == 's')
+	if (kind.data[0] == 'l')
+		buf_put_cstr(&p->channels, name);
+	else if (kind.data[0] == 's')
 		probe_setting(p, name, value, is_default.data);
 	else if (kind.data[0] == 'r' && (!slice_is(value, "none") ||
 			!slice_is(name, pool_user(s->backend->pool))))
@@ -350,18 +357,60 @@ static void probe_apply(struct session *s)
 		s->is_native = false;
 }
 
-static void probe_done(struct session *s)
+/* The client's own answer leaves at last. */
+static void probe_over(struct session *s)
 {
-	backend_pop(s->backend);
-	probe_apply(s);
 	probe_destroy(s->probe);
 	s->probe = NULL;
 	s->residue = 0;
 	s->has_failed = false;
 	session_enter(s, SESSION_ACTIVE);
+	listen_flush(s);
 	pg_put_ready(&s->door->out, 'I');
 	session_send(s);
 	relay_settled(s);
+}
+
+/*
+ * The channels of a client live with the door's hub, not with its backend.
+ * What the backend listens to is what the client does, if its own were put
+ * there (front.c); a transaction that was rolled back took them, too.
+ * True: the hub has to answer first.
+ */
+static bool probe_channels(struct session *s)
+{
+	struct slice names = buf_slice(&s->probe->channels);
+	bool is_told = s->shows_channels && !s->was_rolled_back;
+
+	s->shows_channels = false;
+	if (names.len)
+		front_inject(s, "UNLISTEN *");
+	if (is_told || names.len)
+		return listen_set(s, names);
+	return s->residue & SQL_NOTIFIES && listen_hear(s);
+}
+
+void residue_listening(struct session *s)
+{
+	s->is_heard = true;
+	if (s->backend->replies.len)
+		return; /* UNLISTEN is on its way */
+	probe_over(s);
+}
+
+void residue_settled(struct session *s)
+{
+	if (s->state == SESSION_PROBING && s->is_heard)
+		probe_over(s);
+}
+
+static void probe_done(struct session *s)
+{
+	backend_pop(s->backend);
+	probe_apply(s);
+	s->is_heard = !probe_channels(s);
+	if (s->is_heard && !s->backend->replies.len)
+		probe_over(s);
 }
 
 static void on_probe_message(struct session *s, char type, struct slice body)

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "session/listen.h"
 #include "session/prepared.h"
 
 struct session_row {
@@ -215,6 +216,7 @@ static void session_release(struct session *s)
 		pool_abandon(b);
 	}
 	residue_unpin(s);
+	listen_drop(s);
 	names_clear(s);
 	statement_unref(s->unnamed);
 	s->unnamed = NULL;

@@ -10,6 +10,7 @@
  *   prepared.c  the client's names for statements
  *   relay.c     what the server says
  *   residue.c   what a transaction left behind: settings and pins
+ *   listen.c    LISTEN and NOTIFY
  *   cancel.c    cancel keys
  *   console.c   the admin console
  */
@@ -61,6 +62,7 @@ enum session_pin {
 
 struct startup;
 struct console;
+struct listening;
 struct probe;
 struct names;
 struct name;
@@ -79,6 +81,7 @@ struct session {
 	struct backend *backend;  /* leased, or NULL */
 	struct lease lease;
 	struct sql_scanner *scanner; /* of a long Query on its way, else NULL */
+	struct listening *listening; /* channels; NULL: none */
 	struct probe *probe;      /* what is found so far, in PROBING */
 	struct names *names;      /* its prepared statements; NULL: none */
 	struct statement *unnamed; /* ref; its unnamed statement */
@@ -98,13 +101,15 @@ struct session {
 	bool is_skipping;         /* drop messages until Sync */
 	bool is_dropping;         /* front_left bytes go nowhere */
 	bool in_batch;            /* extended messages without a Sync yet */
+	bool was_rolled_back;     /* its last transaction */
+	bool is_heard;            /* the hub has answered it */
+	bool shows_channels;      /* its backend listens to them, too */
 	bool in_copy;             /* the server waits for COPY data */
 	bool has_copied;          /* COPY data of the client is, or was, read */
 	bool is_uncertain;        /* a Sync may or may not be answered */
 	bool is_native;           /* its names are the server's names */
 	bool reads_sequences;     /* has used currval() or lastval() */
 	bool has_large;           /* a statement of its own is on the backend */
-	bool wants_ready;         /* the probe holds its ReadyForQuery */
 	bool is_barred;           /* waits for an injected answer */
 	bool has_old_strings;     /* standard_conforming_strings is off */
 	bool has_odd_encoding;    /* letters may contain a backslash's byte */
@@ -129,6 +134,7 @@ struct door {
 	struct list sessions[SESSION_STATES];
 	uint32_t n_sessions[SESSION_STATES];
 	struct table by_pid;
+	struct table hubs;     /* listen.c */
 	struct timer tick;
 	struct buf out;        /* a message being built; empty in between */
 	struct sql_scanner scanner; /* for texts that are whole */
@@ -205,6 +211,10 @@ void residue_refusal_text(struct session *s, struct fault *f);
 /* May one more client be pinned? */
 bool residue_may_pin(struct session *s);
 void residue_unpin(struct session *s);
+/* Nothing is owed any more while the probe's result is worked on. */
+void residue_settled(struct session *s);
+/* The hub has answered what the probe asked it. */
+void residue_listening(struct session *s);
 /* DISCARD ALL has run. */
 void residue_discarded(struct session *s);
 
