@@ -2,10 +2,6 @@
 
 #include "wire/crypto/crypto.h"
 
-/* Is what PostgreSQL makes of this password the password itself? False when
- * that is not certain. */
-bool saslprep_keeps(struct slice text);
-
 /* ---- attributes of SCRAM messages ------------------------------------- */
 
 /* What is left to read of "a=value,b=value". */

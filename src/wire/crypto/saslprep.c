@@ -87,8 +87,9 @@ static size_t decode(struct slice text, uint32_t *ret_code)
 	return len;
 }
 
-bool saslprep_keeps(struct slice text)
+bool scram_password_ok(struct slice password)
 {
+	struct slice text = password;
 	bool has_changed = false;
 
 	while (text.len) {

@@ -50,7 +50,7 @@ int scram_keys_derive(struct slice password, const struct scram_salt *salt,
 {
 	uint8_t salted[SCRAM_KEY_LEN];
 
-	if (!saslprep_keeps(password))
+	if (!scram_password_ok(password))
 		return SCRAM_E_PASSWORD;
 	crypto_pbkdf2_sha256(password, slice_of(salt->bytes, salt->len),
 		salt->iterations, salted);

@@ -80,10 +80,13 @@ bool scram_salt_equal(const struct scram_salt *a, const struct scram_salt *b);
 void scram_salt_make(
 	struct slice secret, struct slice user, struct scram_salt *ret_salt);
 
+/* Is what PostgreSQL makes of this password the password itself, for sure? */
+bool scram_password_ok(struct slice password);
+
 /*
  * The expensive step, PBKDF2: 0.8 ms at 4096 iterations, 2 s at the most.
  * Touches nothing but its arguments, so that it may run on any thread; keep
- * the result. 0, or SCRAM_E_PASSWORD.
+ * the result. 0, or SCRAM_E_PASSWORD when the password is not ok.
  */
 int scram_keys_derive(struct slice password, const struct scram_salt *salt,
 	struct scram_keys *ret_keys);
