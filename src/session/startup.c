@@ -282,7 +282,7 @@ static void startup_auth(struct session *s)
 		/* Once for each user with a plain password. */
 		work = auth_take_work(st->auth);
 		auth_work_run(work);
-		r = auth_resume(st->auth, work, &st->reply, &f);
+		r = auth_resume(st->auth, work, &st->reply);
 	}
 	auth_step(s, r, &f);
 }
