@@ -15,7 +15,7 @@ import threading
 import time
 
 from pgclient import Client, ServerError
-from proc import children
+from procfs import children
 from stats import Sample, table
 
 OUTCOMES = {

@@ -17,14 +17,15 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "lib")]
+sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "lib"),
+                os.path.join(ROOT, "tests", "wire")]
 
 import events  # noqa: E402
 import logins  # noqa: E402
 import memory  # noqa: E402
 import throughput  # noqa: E402
-from cluster import Cluster  # noqa: E402
 from gateway import GATEWAYS, PASSWORD, Howdah  # noqa: E402
+from postgres import Cluster  # noqa: E402
 from stats import table  # noqa: E402
 
 FIGURES = {

@@ -5,7 +5,7 @@ import os
 import time
 
 from pgclient import Client, ScramKeys
-from proc import cpu_seconds
+from procfs import cpu_seconds
 from stats import Sample, table
 
 PASSWORD = "a password"

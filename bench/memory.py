@@ -2,27 +2,25 @@
 lot and does not read."""
 import time
 
-from cluster import wait_until
 from pgclient import Client
-from proc import cpu_seconds, rss_kib
+from procfs import cpu_seconds, exact_rss_bytes
 from stats import Sample, table
+from waiting import eventually
 
 ROW = 1000
 KIB = 1024
+MIB = 1024 * KIB
 
 
 def settled(pid):
     """Resident memory once the processes have stopped working."""
-    last = [None]
-
-    def is_quiet():
-        now, last[0] = (cpu_seconds(pid), rss_kib(pid)), last[0]
-        was, last[0] = last[0], now
+    def quiet_size():
+        before = cpu_seconds(pid), exact_rss_bytes(pid)
         time.sleep(0.5)
-        return was == now
+        after = cpu_seconds(pid), exact_rss_bytes(pid)
+        return before == after and after[1]
 
-    wait_until("a quiet gateway", is_quiet)
-    return last[0][1]
+    return eventually(quiet_size, timeout=60, what="a quiet gateway")
 
 
 def idle_growth(bench, name):
@@ -41,7 +39,7 @@ def idle_growth(bench, name):
         used = settled(gateway.pid)
         for client in clients + warm:
             client.close()
-    return (logged_in - empty) / n, (used - empty) / n
+    return (logged_in - empty) / n / KIB, (used - empty) / n / KIB
 
 
 def measure_idle(bench):
@@ -74,7 +72,7 @@ def unread_growth(bench, name):
             raise SystemExit(f"{name} lost a part of the result")
         after = settled(gateway.pid)
         client.close()
-    return (stalled - before) / KIB, (after - before) / KIB
+    return (stalled - before) / MIB, (after - before) / MIB
 
 
 def measure_unread(bench):

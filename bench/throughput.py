@@ -3,8 +3,8 @@ second, and CPU per transaction of gateway, server and client."""
 import re
 import subprocess
 
-from cluster import unprivileged
-from proc import cpu_seconds
+from postgres import unprivileged
+from procfs import cpu_seconds
 from stats import Sample, ratio, table
 
 PROGRESS = re.compile(r"progress: ([\d.]+) s, ([\d.]+) tps")

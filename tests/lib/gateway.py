@@ -7,7 +7,9 @@ import socket
 import subprocess
 import tempfile
 
-from cluster import free_port, unprivileged, wait_until
+from ports import free_port
+from postgres import unprivileged
+from waiting import eventually
 
 PASSWORD = "postgres"
 
@@ -41,7 +43,7 @@ class Gateway:
             self.process = subprocess.Popen(
                 argv, stdout=log, stderr=log, cwd="/",
                 env={**os.environ, **environment})
-        wait_until(self.name, self.is_ready, pid=self.process.pid)
+        eventually(self.is_ready, timeout=60, what=f"{self.name} opening")
         return self
 
     def is_ready(self):

@@ -18,10 +18,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+sys.path[:0] = [os.path.join(ROOT, "tests", "lib"),
+                os.path.join(ROOT, "tests", "wire")]
 
-from cluster import Cluster, newest_major, unprivileged  # noqa: E402
 from gateway import GATEWAYS, Howdah  # noqa: E402
+from postgres import Cluster, newest_major, unprivileged  # noqa: E402
 
 # What the issue measured: one worker, so that clients share its backends, and
 # no client gets its last backend back when it could get another.

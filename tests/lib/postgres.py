@@ -7,14 +7,14 @@ can reach, and is gone after stop().
 import glob
 import os
 import pwd
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
+
+from ports import free_port
+from waiting import eventually
 
 
 def newest_major():
@@ -23,31 +23,6 @@ def newest_major():
     if not majors:
         raise SystemExit("PostgreSQL is missing (run deps/install.sh)")
     return max(majors)
-
-
-def free_port():
-    """A port that is free now and below the kernel's ephemeral range, where
-    an outgoing connection of a benchmark could take it away."""
-    for _ in range(1000):
-        port = random.randrange(20000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise SystemExit("no free port between 20000 and 32000")
-
-
-def wait_until(what, condition, timeout=60, pid=None):
-    """Polls until condition() is true; says what was waited for if not."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if pid is not None and not os.path.exists(f"/proc/{pid}"):
-            raise SystemExit(f"{what}: process {pid} is gone")
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{what}: not within {timeout} s")
-        time.sleep(0.02)
 
 
 def unprivileged(argv, user="postgres"):
@@ -72,7 +47,7 @@ class Cluster:
             owner = pwd.getpwnam("postgres")
             os.chown(self.dir, owner.pw_uid, owner.pw_gid)
         self.run("initdb", "-D", self.data, "-U", "postgres", "-N", "-A",
-                  "trust", *initdb)
+                 "trust", *initdb)
         self.settings = {
             "port": self.port,
             "listen_addresses": self.host,
@@ -92,10 +67,13 @@ class Cluster:
         with open(f"{self.dir}/log", "ab") as log:
             self.process = subprocess.Popen(
                 unprivileged(argv), stdout=log, stderr=log, cwd="/")
-        wait_until("PostgreSQL", self.is_ready, pid=self.process.pid)
+        eventually(self.is_ready, timeout=60, what="PostgreSQL starting")
         return self
 
     def is_ready(self):
+        if self.process.poll() is not None:
+            with open(f"{self.dir}/log", encoding="utf-8") as log:
+                raise SystemExit(f"PostgreSQL ended at once:\n{log.read()}")
         argv = [f"{self.bin}/pg_isready", "-q", "-h", self.host, "-p",
                 str(self.port)]
         return subprocess.run(argv).returncode == 0
