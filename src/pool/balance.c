@@ -296,6 +296,7 @@ static void hand_over(struct pool *pool)
 	struct lease *l;
 
 	while (!pool->is_paused && pool->n_waiting &&
+		pool_count_state(pool, BACKEND_IDLE) &&
 		(l = next_served(pool, &b))) {
 		dequeue(l);
 		pool->wait_us += loop_clock_us() - l->since_us;

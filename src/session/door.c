@@ -154,9 +154,7 @@ void door_part_closed(struct door *door)
 	}
 }
 
-/* A client that has nothing on its way is told and goes; one in the middle
- * of something goes when that is over (see session_between()). */
-static void drain_one(struct session *s)
+void door_drain_one(struct session *s)
 {
 	struct fault f;
 
@@ -169,14 +167,14 @@ void door_drain(struct door *door, door_idle_fn *done)
 	door->drained = done;
 	stop_listening(door);
 	door->is_draining = true;
-	each_older(door, SESSION_STARTUP, 0, drain_one);
-	each_older(door, SESSION_READY, 0, drain_one);
-	each_older(door, SESSION_CONSOLE, 0, drain_one);
+	each_older(door, SESSION_STARTUP, 0, door_drain_one);
+	each_older(door, SESSION_READY, 0, door_drain_one);
+	each_older(door, SESSION_CONSOLE, 0, door_drain_one);
 	list_each_safe (node, &door->sessions[SESSION_ACTIVE]) {
 		struct session *s = list_entry(node, struct session, link);
 
 		if (s->tx == 'I' && !s->backend->replies.len && !s->in_batch)
-			drain_one(s);
+			door_drain_one(s);
 	}
 	door->n_open++;
 	door_part_closed(door); /* nobody there: done at once */
@@ -198,7 +196,7 @@ void door_close(struct door *door, door_idle_fn *closed)
 	door->closed = closed;
 	stop_listening(door);
 	for (int i = 0; i < SESSION_FINISHING; i++)
-		each_older(door, (enum session_state)i, 0, drain_one);
+		each_older(door, (enum session_state)i, 0, door_drain_one);
 	pools_close(door->pools, on_pools_closed, door);
 	timer_close(&door->tick, on_tick_closed);
 }

@@ -255,6 +255,8 @@ bool front_prepare_effect(struct session *s,
 {
 	struct backend *b = s->backend;
 
+	if (s->pins & PIN_REPLICATION)
+		return true;
 	if (flags & pinning && !(flags & SQL_DROPS_STATE) && !s->pins &&
 		!residue_may_pin(s)) {
 		front_refuse(s, FAULT_BUSY);

@@ -173,6 +173,8 @@ void relay_settled(struct session *s)
 	keep_or_give_back(s);
 	if (s->has_eof)
 		session_check_eof(s);
+	else if (s->door->is_draining)
+		door_drain_one(s);
 }
 
 /* An uncertain Sync may still be answered: a query of ours tells where its

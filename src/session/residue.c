@@ -121,15 +121,22 @@ static void set_pins(struct session *s, uint16_t pins)
 {
 	struct door *door = s->door;
 
-	if (!s->pins && pins)
+	if (!s->pins && pins) {
 		page_pinned_enter(door->page, door->worker, UINT32_MAX);
-	else if (s->pins && !pins)
+		metrics_inc(&door->metrics, METRIC_pins);
+	} else if (s->pins && !pins) {
 		page_pinned_leave(door->page, door->worker);
+	}
 	/* What went may still have left something, unless it is known not
 	 * to: nobody else gets this backend. */
 	if (s->pins & ~pins & ~pins_clean)
 		s->backend->must_close = true;
 	s->pins = pins;
+}
+
+void residue_pin(struct session *s, enum session_pin pin)
+{
+	set_pins(s, s->pins | (uint16_t)pin);
 }
 
 void residue_unpin(struct session *s)
@@ -244,6 +251,8 @@ bool residue_needs_probe(struct session *s)
 
 	for (size_t i = 0; i < ARRAY_SIZE(untold); i++)
 		untold_flags |= untold[i].flag;
+	if (s->pins & PIN_REPLICATION)
+		return false; /* it may not even be able to answer */
 	if (s->listening && s->residue & SQL_NOTIFIES)
 		return true;
 	return s->has_large || s->residue & (suspicious | untold_flags);

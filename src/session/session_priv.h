@@ -172,6 +172,8 @@ void session_check_eof(struct session *s);
 
 /* door.c */
 void door_part_closed(struct door *door);
+/* While draining: a client with nothing on its way is told and goes. */
+void door_drain_one(struct session *s);
 
 /* startup.c */
 size_t startup_input(struct session *s, struct slice bytes);
@@ -208,6 +210,8 @@ void residue_probe(struct session *s);
 void residue_message(struct session *s, char type, struct slice body);
 /* Why a statement that would pin its client is refused. */
 void residue_refusal_text(struct session *s, struct fault *f);
+/* It keeps its backend for that reason from now on. */
+void residue_pin(struct session *s, enum session_pin pin);
 /* May one more client be pinned? */
 bool residue_may_pin(struct session *s);
 void residue_unpin(struct session *s);

@@ -24,6 +24,7 @@ struct startup {
 	bool had_ssl;           /* an SSLRequest was answered */
 	bool had_gss;
 	bool is_refused;        /* no place for one more client */
+	bool is_replication;    /* it will speak to a WAL sender */
 };
 
 /* ---- beginning and end ---------------------------------------------------------- */
@@ -168,11 +169,52 @@ static void on_greeting_lease(struct lease *l, struct backend *b,
 	}
 }
 
+/* A replication client has a server connection of its own, for good. */
+static void on_apart_lease(struct lease *l, struct backend *b,
+	const struct lease_error *error)
+{
+	struct session *s = container_of(l, struct session, lease);
+
+	if (!b) {
+		on_greeting_lease(l, b, error);
+		return;
+	}
+	backend_lend(b, &relay_ops, s);
+	s->backend = b;
+	residue_pin(s, PIN_REPLICATION);
+	greet(s);
+	session_enter(s, SESSION_ACTIVE);
+	session_continue(s);
+}
+
+static void startup_replicate(struct session *s)
+{
+	struct fault f;
+
+	if (!residue_may_pin(s)) {
+		fault_set(&f, FAULT_BUSY, NULL);
+		residue_refusal_text(s, &f);
+		session_fatal(s, &f);
+		return;
+	}
+	s->lease = (struct lease){
+		.flavour = s->flavour,
+		.session = s->log.id,
+		.done = on_apart_lease,
+	};
+	if (!pool_lease_apart(&s->lease, &f))
+		session_fatal(s, &f);
+}
+
 static void startup_greet(struct session *s)
 {
 	struct backend *b;
 
 	session_enter(s, SESSION_GREETING);
+	if (s->startup->is_replication) {
+		startup_replicate(s);
+		return;
+	}
 	if (flavour_greeting(s->flavour).len) {
 		greet(s);
 		return;
@@ -342,6 +384,18 @@ static struct slice normal_encoding(struct slice value)
 							     value;
 }
 
+/* Anything but a plain "no"; the server judges the rest. */
+static bool is_replication(struct slice value)
+{
+	static const char *const no[] = { "", "false", "off", "no", "0", "f",
+		"n" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
+		if (slice_is_nocase(value, no[i]))
+			return false;
+	return true;
+}
+
 static void take_parameter(struct startup *st, struct slice name,
 	struct slice value)
 {
@@ -358,6 +412,8 @@ static void take_parameter(struct startup *st, struct slice name,
 	}
 	if (slice_is(name, "client_encoding"))
 		value = normal_encoding(value);
+	if (slice_is(name, "replication"))
+		st->is_replication = is_replication(value);
 	buf_put_cstr(&st->params, name);
 	buf_put_cstr(&st->params, value);
 }
