@@ -303,9 +303,7 @@ const struct stream_ops backend_stream_ops = {
 void backend_close(struct backend *b)
 {
 	struct pools *pools = b->pools;
-	enum backend_state was = b->state;
-
-	if (was == BACKEND_CLOSING)
+	if (b->state == BACKEND_CLOSING)
 		return;
 	b->ops = NULL;
 	b->tenant = NULL;
@@ -315,7 +313,7 @@ void backend_close(struct backend *b)
 	if (page_waiting_anywhere(pools->page, pools->worker))
 		page_ring_others(pools->page, pools->worker);
 	pool_touch(b->pool);
-	if (was == BACKEND_LOGIN)
+	if (b->login)
 		login_abort(b);
 	else
 		stream_close(&b->stream);
