@@ -14,7 +14,11 @@
 
 /* ---- choosing ------------------------------------------------------------ */
 
-enum { LOOK_AT = 16 }; /* idle backends compared for the best fit */
+enum {
+	LOOK_AT = 32, /* idle backends compared for the best fit */
+	FIT_GOOD = 4, /* its settings are right, nobody misses it */
+	FIT_BEST = 5, /* it holds something of this client's */
+};
 
 static bool is_fit(const struct lease *l, const struct backend *b)
 {
@@ -28,10 +32,8 @@ static bool is_fit(const struct lease *l, const struct backend *b)
 static int fit(const struct lease *l, const struct backend *b)
 {
 	if (l->prefer && b->sequence_owner == l->prefer)
-		return 3;
-	if (b->settings == l->settings)
-		return 2;
-	return 1;
+		return FIT_BEST;
+	return 1 + 2 * (b->settings == l->settings) + !b->is_sticky;
 }
 
 static struct backend *choose_idle(const struct lease *l)
@@ -48,7 +50,7 @@ static struct backend *choose_idle(const struct lease *l)
 			best = b;
 			best_fit = f;
 		}
-		if (++n == LOOK_AT || (best_fit == 2 && !l->prefer))
+		if (++n == LOOK_AT || best_fit >= (l->prefer ? FIT_BEST : FIT_GOOD))
 			break;
 	}
 	return best;

@@ -170,6 +170,7 @@ struct backend {
 	} replies;
 	uint64_t unnamed_owner;  /* session whose unnamed statement it holds */
 	uint64_t sequence_owner; /* session whose currval()s it holds */
+	bool is_sticky;          /* and who may come to ask for them */
 	uint64_t last_session;
 	uint64_t opened_at;      /* loop_now() */
 	uint64_t state_at;

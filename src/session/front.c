@@ -76,7 +76,7 @@ bool front_need_backend(struct session *s)
 		.flavour = s->flavour,
 		.settings = s->settings,
 		.session = s->log.id,
-		.prefer = s->reads_sequences ? s->log.id : 0,
+		.prefer = s->uses_sequences ? s->log.id : 0,
 		.done = on_front_lease,
 	};
 	b = pool_lease(&s->lease);
@@ -232,7 +232,7 @@ static void claim_sequences(struct session *s)
 	if (s->backend->sequence_owner != s->log.id)
 		front_inject(s, "DISCARD SEQUENCES");
 	s->backend->sequence_owner = s->log.id;
-	s->reads_sequences = true;
+	s->backend->is_sticky = true;
 }
 
 /* Its backend listens to nothing; before that changes it gets the channels
@@ -268,10 +268,14 @@ bool front_prepare_effect(struct session *s,
 		go_native(s, flags & SQL_SEES_PREPARED);
 	if (flags & (SQL_LISTENS | SQL_OPAQUE))
 		show_channels(s);
-	if (flags & SQL_SEQUENCE_READ)
+	if (flags & (SQL_SEQUENCE | SQL_SEQUENCE_READ))
+		s->uses_sequences = true;
+	if (flags & SQL_SEQUENCE_READ) {
 		claim_sequences(s);
-	else if (flags & (SQL_SEQUENCE | SQL_WRITES | SQL_OPAQUE))
+	} else if (flags & (SQL_SEQUENCE | SQL_WRITES | SQL_OPAQUE)) {
 		b->sequence_owner = s->log.id;
+		b->is_sticky = s->uses_sequences;
+	}
 	if (flags & SQL_DATABASE_DDL)
 		evict_everywhere(s, effect);
 	s->residue |= flags;
@@ -414,9 +418,11 @@ static size_t front_query(struct session *s, const struct front_message *m)
 						    front_need_whole(s, m);
 	if (query_is_virtual(s, query_text(m)))
 		return m->whole;
+	summary = front_scan(s, query_text(m));
+	/* Which backend is best may follow from the text. */
+	s->uses_sequences |= !!(summary->flags & SQL_SEQUENCE_READ);
 	if (!front_need_backend(s))
 		return 0;
-	summary = front_scan(s, query_text(m));
 	if (!front_prepare_effect(s, &summary->statements[0], summary->flags))
 		return m->whole;
 	query_sent(s);

@@ -222,6 +222,7 @@ static bool exchange_ended(struct session *s, char status)
 		return false;
 	}
 	s->residue = 0;
+	s->has_failed = false;
 	return true;
 }
 

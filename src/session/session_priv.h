@@ -108,7 +108,7 @@ struct session {
 	bool has_copied;          /* COPY data of the client is, or was, read */
 	bool is_uncertain;        /* a Sync may or may not be answered */
 	bool is_native;           /* its names are the server's names */
-	bool reads_sequences;     /* has used currval() or lastval() */
+	bool uses_sequences;      /* has named nextval(), currval() or the like */
 	bool has_large;           /* a statement of its own is on the backend */
 	bool is_barred;           /* waits for an injected answer */
 	bool has_old_strings;     /* standard_conforming_strings is off */
