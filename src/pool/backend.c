@@ -146,19 +146,15 @@ static struct prepared *prepared_find(struct backend *b,
 }
 
 bool backend_has(struct backend *b, const struct statement *st,
-	uint64_t generation)
+	uint64_t *ret_generation)
 {
 	struct prepared *p = prepared_find(b, st);
 
-	if (!p || p->generation < generation)
+	if (!p)
 		return false;
 	list_move(&p->lru, &b->prepared_lru);
+	*ret_generation = p->generation;
 	return true;
-}
-
-bool backend_has_any(struct backend *b, const struct statement *st)
-{
-	return backend_has(b, st, 0);
 }
 
 void backend_prepared(struct backend *b, struct statement *st,

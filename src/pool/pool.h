@@ -192,10 +192,9 @@ static inline struct reply *backend_head(struct backend *b)
 		NULL;
 }
 
-/* Is this statement prepared on b, of this DDL generation or later? */
+/* Is this statement prepared on b, and under which DDL generation? */
 bool backend_has(struct backend *b, const struct statement *st,
-	uint64_t generation);
-bool backend_has_any(struct backend *b, const struct statement *st);
+	uint64_t *ret_generation);
 void backend_prepared(struct backend *b, struct statement *st,
 	uint64_t generation);
 void backend_forget(struct backend *b, const struct statement *st);

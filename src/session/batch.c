@@ -50,9 +50,10 @@ static struct reply *parse_on_backend(struct session *s, struct statement *st,
 {
 	struct backend *b = s->backend;
 	struct statement *old;
+	uint64_t generation;
 	struct reply *r;
 
-	if (backend_has(b, st, 0))
+	if (backend_has(b, st, &generation))
 		close_on_backend(s, st);
 	while ((old = backend_evictee(b)))
 		close_on_backend(s, old);
@@ -65,31 +66,38 @@ static struct reply *parse_on_backend(struct session *s, struct statement *st,
 	return r;
 }
 
+/* Asks what its rows look like now; the client's message waits for it. */
+static void verify_shape(struct session *s, struct name *n)
+{
+	struct reply *r;
+
+	pg_put_describe(&s->door->out, 'S',
+		slice_str(n->statement->server_name));
+	r = backend_expect(s->backend, REPLY_DESCRIBE_STATEMENT,
+		REPLY_INJECTED);
+	r->name = name_ref(n);
+	pg_put_empty(&s->door->out, PG_FRONT_FLUSH);
+	s->is_barred = true;
+}
+
 /*
- * Makes sure that a named statement is on the backend. When it has to be put
- * there and the client was told what its rows look like, they must still
- * look so: then the message waits for the answer. False: wait.
+ * Makes sure that a named statement is on the backend, as new as the client
+ * knows it. When it is newer, or just put there, and the client was told what
+ * its rows look like, they must still look so. False: wait for the answer.
  */
 static bool have_named(struct session *s, struct name *n)
 {
-	struct backend *b = s->backend;
-	struct reply *r;
+	uint64_t generation = 0;
+	bool is_new = !backend_has(s->backend, n->statement, &generation) ||
+		generation < n->generation;
 
-	if (backend_has(b, n->statement, 0))
-		return true;
-	parse_on_backend(s, n->statement, REPLY_INJECTED);
-	if (!n->told || !is_certain(s)) {
-		session_send_back(s);
-		return true;
-	}
-	pg_put_describe(&s->door->out, 'S',
-		slice_str(n->statement->server_name));
-	r = backend_expect(b, REPLY_DESCRIBE_STATEMENT, REPLY_INJECTED);
-	r->name = name_ref(n);
-	pg_put_empty(&s->door->out, PG_FRONT_FLUSH);
+	if (is_new)
+		parse_on_backend(s, n->statement, REPLY_INJECTED);
+	if (n->told && (is_new || generation > n->generation) &&
+		is_certain(s))
+		verify_shape(s, n);
 	session_send_back(s);
-	s->is_barred = true;
-	return false;
+	return !s->is_barred;
 }
 
 /* The client's unnamed statement: other clients have theirs there, too. */
@@ -138,9 +146,10 @@ static void parse_duplicate(struct session *s, const struct pg_parse *p,
 	struct name *n)
 {
 	struct statement *st = n->statement;
+	uint64_t generation;
 	struct reply *r;
 
-	if (!backend_has(s->backend, st, 0))
+	if (!backend_has(s->backend, st, &generation))
 		parse_on_backend(s, st, REPLY_INJECTED);
 	pg_put_parse(&s->door->out, slice_str(st->server_name), p->sql,
 		p->n_oids, p->oids);
@@ -154,9 +163,12 @@ static void parse_named(struct session *s, const struct pg_parse *p,
 {
 	struct name *n = names_add(s, p->name, st);
 	struct backend *b = s->backend;
+	uint64_t generation;
 	struct reply *r;
 
-	if (b && backend_has(b, st, generation_now(s)) && is_fresh(s, st) &&
+	n->generation = page_ddl_generation(s->door->page);
+	if (backend_has(b, st, &generation) &&
+		generation >= generation_now(s) && is_fresh(s, st) &&
 		is_certain(s)) {
 		if (!b->replies.len) {
 			front_answer(s, PG_BACK_PARSE_COMPLETE);
@@ -197,10 +209,14 @@ static size_t parse_large(struct session *s, const struct front_message *m)
 static bool parse_is_local(struct session *s, const struct pg_parse *p,
 	struct statement *st)
 {
+	struct name *n;
+
 	if (s->backend || !p->name.len || !is_fresh(s, st) ||
 		names_find(s, p->name))
 		return false;
-	name_unref(names_add(s, p->name, st));
+	n = names_add(s, p->name, st);
+	n->generation = page_ddl_generation(s->door->page);
+	name_unref(n);
 	front_answer(s, PG_BACK_PARSE_COMPLETE);
 	s->in_batch = true;
 	return true;
@@ -356,6 +372,7 @@ static size_t target_raw(struct session *s, const struct front_message *m,
 
 size_t batch_describe(struct session *s, const struct front_message *m)
 {
+	uint64_t generation;
 	struct slice name;
 	struct reply *r;
 	struct name *n;
@@ -374,7 +391,8 @@ size_t batch_describe(struct session *s, const struct front_message *m)
 			have_unnamed(s);
 		return target_raw(s, m, REPLY_DESCRIBE_STATEMENT);
 	}
-	if (!backend_has(s->backend, n->statement, 0))
+	if (!backend_has(s->backend, n->statement, &generation) ||
+		generation < n->generation)
 		parse_on_backend(s, n->statement, REPLY_INJECTED);
 	pg_put_describe(&s->door->out, 'S',
 		slice_str(n->statement->server_name));

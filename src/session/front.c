@@ -518,7 +518,7 @@ static void front_bad(struct session *s, const char *fmt, int number)
 		log_warn(&s->log, "session.protocol", "%s (%u more like it)",
 			f.text, held);
 	metrics_inc(&s->door->metrics, METRIC_protocol_errors);
-	session_fatal(s, &f);
+	session_doom(s, &f);
 }
 
 static size_t front_message(struct session *s, struct slice bytes)
@@ -574,7 +574,8 @@ size_t front_input(struct session *s, struct slice bytes)
 {
 	size_t used = 0;
 
-	while (used < bytes.len && !s->is_barred && !is_clogged(s) &&
+	while (used < bytes.len && !s->is_barred && !s->doom &&
+		!is_clogged(s) &&
 		(s->state == SESSION_READY || s->state == SESSION_ACTIVE)) {
 		struct slice rest = slice_from(bytes, used);
 		size_t n = s->front_left ? front_stream(s, rest) :

@@ -13,6 +13,8 @@ struct name {
 	struct statement *statement; /* ref */
 	/* Hash of the row description the client was told; 0: none yet. */
 	uint64_t told;
+	/* DDL generation for which the above is known to hold. */
+	uint64_t generation;
 	uint32_t n_refs;
 	bool is_listed;  /* the client knows it */
 	bool is_changed; /* its rows have another shape now than was told */

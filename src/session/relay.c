@@ -391,6 +391,8 @@ static enum relay_verdict on_description(struct session *s, struct reply *r,
 		n->told = shape_of(s, m);
 		n->is_changed = false;
 	}
+	if (n && !n->is_changed)
+		backend_has(s->backend, n->statement, &n->generation);
 	pop(s);
 	return is_ours ? RELAY_SWALLOW : RELAY_FORWARD;
 }
@@ -619,6 +621,8 @@ static size_t on_relay_input(void *tenant, struct backend *b,
 		session_fatal(s, &f);
 		return used;
 	}
+	if (session_meets_doom(s))
+		return used;
 	if (s->stream.in_len)
 		session_continue(s);
 	else if (s->has_eof)

@@ -220,6 +220,8 @@ static void session_release(struct session *s)
 	names_clear(s);
 	statement_unref(s->unnamed);
 	s->unnamed = NULL;
+	free(s->doom);
+	s->doom = NULL;
 	settings_unref(pools, s->settings);
 	settings_unref(pools, s->initial);
 	s->settings = NULL;
@@ -254,6 +256,31 @@ void session_fatal(struct session *s, const struct fault *f)
 	pg_put_fault(&s->door->out, "FATAL", f);
 	session_send(s);
 	session_finish(s);
+}
+
+void session_doom(struct session *s, const struct fault *f)
+{
+	struct backend *b = s->backend;
+
+	if (!b || !b->replies.len) {
+		session_fatal(s, f);
+		return;
+	}
+	s->doom = xmemdup(f, sizeof(*f));
+	/* Without a Sync behind them, answers wait for a Flush. */
+	pg_put_empty(&s->door->out, PG_FRONT_FLUSH);
+	session_send_back(s);
+}
+
+bool session_meets_doom(struct session *s)
+{
+	struct fault f;
+
+	if (!s->doom || (s->backend && s->backend->replies.len))
+		return false;
+	f = *s->doom;
+	session_fatal(s, &f);
+	return true;
 }
 
 void session_fatal_raw(struct session *s, struct slice body)

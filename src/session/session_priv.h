@@ -83,6 +83,7 @@ struct session {
 	struct sql_scanner *scanner; /* of a long Query on its way, else NULL */
 	struct listening *listening; /* channels; NULL: none */
 	struct probe *probe;      /* what is found so far, in PROBING */
+	struct fault *doom;       /* FATAL once what is owed has come */
 	struct names *names;      /* its prepared statements; NULL: none */
 	struct statement *unnamed; /* ref; its unnamed statement */
 	uint64_t state_at;        /* loop_now() */
@@ -155,6 +156,10 @@ void session_create(struct door *door, int fd, const struct sockaddr *peer);
 void session_enter(struct session *s, enum session_state next);
 /* The client gets this as FATAL and is gone; its backend is cleaned. */
 void session_fatal(struct session *s, const struct fault *f);
+/* The same, but behind the answers that are still on their way. */
+void session_doom(struct session *s, const struct fault *f);
+/* True when that moment has come, and the session is over. */
+bool session_meets_doom(struct session *s);
 /* The same with the body of a server's own ErrorResponse. */
 void session_fatal_raw(struct session *s, struct slice body);
 /* Ends without a word, once what was written has left. */
