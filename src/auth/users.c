@@ -11,6 +11,7 @@
 struct auth_users {
 	unsigned n_refs;
 	struct table by_name;
+	struct log_limit log_odd;
 	uint8_t salt_key[CRYPTO_SHA256_LEN];
 };
 
@@ -52,15 +53,8 @@ static void user_destroy(struct auth_user *user)
 static void user_set_password(struct auth_user *user, struct slice password)
 {
 	user_forget(user);
-	if (!password.len)
-		return;
-	user->password = slice_dup(password);
-	if (!scram_password_ok(password))
-		log_warn(NULL, "auth.password_odd",
-			"user \"%s\" cannot log in with SCRAM: SASLprep changes"
-			" its password; choose another one, or put its verifier"
-			" into the users file",
-			user->name);
+	if (password.len)
+		user->password = slice_dup(password);
 }
 
 /* Whatever PostgreSQL's rolpassword may hold, or a plain password. */
@@ -117,6 +111,24 @@ static struct auth_user *find_or_add(
 	return user;
 }
 
+/* Better known now than found out at a login. */
+static void warn_if_odd(struct auth_users *users, const struct auth_user *user)
+{
+	enum {
+		LINES_A_SECOND = 10
+	};
+	uint32_t n_held;
+
+	if (!user->password || scram_password_ok(slice_str(user->password)) ||
+		!log_limit_pass(&users->log_odd, LINES_A_SECOND, &n_held))
+		return;
+	log_warn(NULL, "auth.password_odd",
+		"user \"%s\" cannot log in with SCRAM: SASLprep changes its"
+		" password; choose another one, or put its verifier into the"
+		" users file",
+		user->name);
+}
+
 static int on_row(void *owner, const struct userlist_row *row, struct fault *f)
 {
 	struct auth_users *users = owner;
@@ -127,18 +139,23 @@ static int on_row(void *owner, const struct userlist_row *row, struct fault *f)
 	if (user_set_secret(user, row->secret) < 0)
 		return userlist_complain(f, row->line,
 			"not a SCRAM-SHA-256 verifier as PostgreSQL stores it");
+	warn_if_odd(users, user);
 	return 0;
 }
 
 static void add_own_user(
 	struct auth_users *users, const struct auth_source *source)
 {
-	if (auth_users_find(users, source->user))
+	struct auth_user *user = auth_users_find(users, source->user);
+
+	if (user)
 		log_warn(NULL, "auth.user_twice",
-			"user \"%.*s\" of the database URL is in %s too, where"
-			" it is not looked at",
-			(int)source->user.len, source->user.data, source->path);
-	user_set_password(find_or_add(users, source->user), source->password);
+			"user \"%s\" of the database URL is in %s too, where it"
+			" is not looked at",
+			user->name, source->path);
+	user = find_or_add(users, source->user);
+	user_set_password(user, source->password);
+	warn_if_odd(users, user);
 }
 
 int auth_users_create(const struct auth_source *source,
@@ -225,17 +242,22 @@ static bool is_same_verifier(
 	       mem_equal_ct(a->server_key, b->server_key, SCRAM_KEY_LEN);
 }
 
+static bool has_learned(const struct auth_user *user)
+{
+	return user->keys || (user->password && user->verifier);
+}
+
 static void user_inherit(struct auth_user *user, const struct auth_user *last,
 	bool has_same_salts)
 {
-	if (user->password) {
-		if (has_same_salts && last->password && last->verifier &&
+	if (user->password && last->password) {
+		if (has_same_salts &&
 			is_same_text(user->password, last->password))
 			user->verifier = xmemdup(
 				last->verifier, sizeof(*user->verifier));
-	} else if (user->verifier && last->keys &&
-		   is_same_verifier(user->verifier, last->verifier)) {
-		user->keys = xmemdup(last->keys, sizeof(*user->keys));
+	} else if (user->verifier && last->keys) {
+		if (is_same_verifier(user->verifier, last->verifier))
+			user->keys = xmemdup(last->keys, sizeof(*user->keys));
 	}
 }
 
@@ -247,9 +269,11 @@ void auth_users_inherit(struct auth_users *users, const struct auth_users *last)
 	table_each (node, &last->by_name) {
 		const struct auth_user *was =
 			container_of(node, struct auth_user, node);
-		struct auth_user *user =
-			auth_users_find(users, slice_str(was->name));
+		struct auth_user *user;
 
+		if (!has_learned(was))
+			continue;
+		user = auth_users_find(users, slice_str(was->name));
 		if (user)
 			user_inherit(user, was, has_same_salts);
 	}
