@@ -59,10 +59,11 @@ begin
   for statement in
     select format('drop %s if exists public.%I cascade',
              case c.relkind when 'v' then 'view' when 'S' then 'sequence'
-               when 'm' then 'materialized view' else 'table' end, c.relname)
+               when 'm' then 'materialized view' when 'c' then 'type'
+               else 'table' end, c.relname)
     from pg_class c
     where c.relnamespace = 'public'::regnamespace
-      and c.relkind in ('r', 'p', 'v', 'm', 'S')
+      and c.relkind in ('r', 'p', 'v', 'm', 'S', 'c')
       and c.relname <> all (array[{chat_tables}])
     union all
     select format('drop routine if exists %s cascade', p.oid::regprocedure)
@@ -77,6 +78,7 @@ begin
   loop
     execute statement;
   end loop;
+  perform lo_unlink(oid) from pg_largeobject_metadata;
 end $$
 """
 

@@ -188,6 +188,21 @@ def differential(postgres, door):
 
 
 @pytest.fixture
+def alike(postgres, door):
+    """alike(function): differential for whole programs and drivers.
+    function(target) is called for PostgreSQL and for the door, each time on
+    an empty `public`; the two results must be equal."""
+    def compare(function):
+        results = []
+        for target in (postgres.target, door.target):
+            postgres.reset()
+            results.append(function(target))
+        assert results[1] == results[0]
+        return results[0]
+    return compare
+
+
+@pytest.fixture
 def clean(postgres):
     """An empty `public` for tests that are not differential."""
     postgres.reset()
