@@ -2,6 +2,10 @@
 
 #include <strings.h>
 
+enum {
+	DISTANCE_MAX_LEN = 64
+};
+
 bool slice_equal_nocase(struct slice a, struct slice b)
 {
 	return a.len == b.len &&
@@ -60,4 +64,33 @@ struct slice slice_cut(struct slice *s, char separator)
 char *slice_dup(struct slice s)
 {
 	return xstrndup(s.data, s.len);
+}
+
+/* Optimal string alignment, three rows at a time. */
+size_t slice_distance(struct slice a, struct slice b)
+{
+	size_t rows[3][DISTANCE_MAX_LEN + 1];
+	size_t *before = rows[0], *last = rows[1], *row = rows[2];
+
+	if (a.len > DISTANCE_MAX_LEN || b.len > DISTANCE_MAX_LEN)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= b.len; j++)
+		last[j] = j;
+	for (size_t i = 1; i <= a.len; i++) {
+		size_t *spare = before;
+
+		row[0] = i;
+		for (size_t j = 1; j <= b.len; j++) {
+			const char *x = &a.data[i - 1], *y = &b.data[j - 1];
+
+			row[j] = MIN(last[j], row[j - 1]) + 1;
+			row[j] = MIN(row[j], last[j - 1] + (*x != *y));
+			if (i > 1 && j > 1 && *x == y[-1] && x[-1] == *y)
+				row[j] = MIN(row[j], before[j - 2] + 1);
+		}
+		before = last;
+		last = row;
+		row = spare;
+	}
+	return last[b.len];
 }

@@ -61,5 +61,9 @@ struct slice slice_trim(struct slice s);
  */
 struct slice slice_cut(struct slice *s, char separator);
 
+/* How many letters must be added, dropped, changed or swapped with their
+ * neighbour to get from a to b; texts beyond 64 bytes are just far away. */
+size_t slice_distance(struct slice a, struct slice b);
+
 /* A NUL-terminated copy, for the caller to free. */
 char *slice_dup(struct slice s);

@@ -23,10 +23,6 @@ bool words_have(const char *words, struct slice word, struct slice *ret_word);
 /* Appends a value as part of a message: 60 bytes at most, printable. */
 void put_value(struct buf *b, struct slice value);
 
-/* How many letters must be added, dropped, changed or swapped with their
- * neighbour to get from a to b; names beyond 64 bytes are just far away. */
-size_t name_distance(struct slice a, struct slice b);
-
 /* ---- variables (env.c) ------------------------------------------------ */
 
 /* A variable of the environment, of the file, or of both. */

@@ -90,7 +90,7 @@ const char *upstream_nearest(struct slice name)
 
 	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
 		struct slice known = slice_str(parameters[i].name);
-		size_t d = name_distance(name, known);
+		size_t d = slice_distance(name, known);
 
 		if (d >= best)
 			continue;

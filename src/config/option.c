@@ -273,7 +273,7 @@ const char *option_nearest(struct slice name, bool is_variable)
 		struct slice known = slice_str(row_name(&rows[i], is_variable));
 		size_t d;
 
-		d = name_distance(
+		d = slice_distance(
 			wanted, is_variable ? without_prefix(known) : known);
 		if (d >= best || !is_near(wanted, d))
 			continue;

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 
 enum {
-	VALUE_SHOWN_MAX = 60,
-	NAME_MAX_LEN = 64
+	VALUE_SHOWN_MAX = 60
 };
 
 void secret_freep(char **p)
@@ -47,33 +46,4 @@ void put_value(struct buf *b, struct slice value)
 	}
 	if (value.len > VALUE_SHOWN_MAX)
 		buf_append_str(b, "...");
-}
-
-/* Optimal string alignment, three rows at a time. */
-size_t name_distance(struct slice a, struct slice b)
-{
-	size_t rows[3][NAME_MAX_LEN + 1];
-	size_t *before = rows[0], *last = rows[1], *row = rows[2];
-
-	if (a.len > NAME_MAX_LEN || b.len > NAME_MAX_LEN)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= b.len; j++)
-		last[j] = j;
-	for (size_t i = 1; i <= a.len; i++) {
-		size_t *spare = before;
-
-		row[0] = i;
-		for (size_t j = 1; j <= b.len; j++) {
-			const char *x = &a.data[i - 1], *y = &b.data[j - 1];
-
-			row[j] = MIN(last[j], row[j - 1]) + 1;
-			row[j] = MIN(row[j], last[j - 1] + (*x != *y));
-			if (i > 1 && j > 1 && *x == y[-1] && x[-1] == *y)
-				row[j] = MIN(row[j], before[j - 2] + 1);
-		}
-		before = last;
-		last = row;
-		row = spare;
-	}
-	return last[b.len];
 }

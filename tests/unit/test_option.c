@@ -201,17 +201,17 @@ static void test_distance(void **state)
 
 	(void)state;
 	memset(wide, 'a', sizeof(wide));
-	assert_int_equal(name_distance(SLICE(""), SLICE("")), 0);
-	assert_int_equal(name_distance(SLICE("abc"), SLICE("")), 3);
-	assert_int_equal(name_distance(SLICE(""), SLICE("abc")), 3);
-	assert_int_equal(name_distance(SLICE("abc"), SLICE("abc")), 0);
-	assert_int_equal(name_distance(SLICE("abc"), SLICE("axc")), 1);
-	assert_int_equal(name_distance(SLICE("abc"), SLICE("acb")), 1);
-	assert_int_equal(name_distance(SLICE("ab"), SLICE("xaby")), 2);
-	assert_int_equal(name_distance(SLICE("kitten"), SLICE("sitting")), 3);
-	assert_int_equal(name_distance(slice_of(wide, 64), SLICE("a")), 63);
+	assert_int_equal(slice_distance(SLICE(""), SLICE("")), 0);
+	assert_int_equal(slice_distance(SLICE("abc"), SLICE("")), 3);
+	assert_int_equal(slice_distance(SLICE(""), SLICE("abc")), 3);
+	assert_int_equal(slice_distance(SLICE("abc"), SLICE("abc")), 0);
+	assert_int_equal(slice_distance(SLICE("abc"), SLICE("axc")), 1);
+	assert_int_equal(slice_distance(SLICE("abc"), SLICE("acb")), 1);
+	assert_int_equal(slice_distance(SLICE("ab"), SLICE("xaby")), 2);
+	assert_int_equal(slice_distance(SLICE("kitten"), SLICE("sitting")), 3);
+	assert_int_equal(slice_distance(slice_of(wide, 64), SLICE("a")), 63);
 	assert_int_equal(
-		name_distance(slice_of(wide, 65), SLICE("a")), SIZE_MAX);
+		slice_distance(slice_of(wide, 65), SLICE("a")), SIZE_MAX);
 }
 
 static void test_put_value(void **state)
