@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/check.h"
 
 enum { LOG_MSG_MAX = 2048 };
 
@@ -30,6 +31,18 @@ void log_setup(enum log_level level, enum log_format format,
 	settings.level = level;
 	settings.format = format;
 	snprintf(settings.process, sizeof(settings.process), "%s", process);
+}
+
+void log_setup_words(const char *level, const char *format,
+	const char *process)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(level_names) && strcmp(level_names[i], level))
+		i++;
+	check(i < ARRAY_SIZE(level_names));
+	log_setup((enum log_level)i,
+		strcmp(format, "json") ? LOG_LOGFMT : LOG_JSON, process);
 }
 
 bool log_enabled(enum log_level level)

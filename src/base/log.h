@@ -34,6 +34,9 @@ struct log_limit {
 /* The process-wide settings; process is copied ("supervisor", "worker-0"). */
 void log_setup(enum log_level level, enum log_format format,
 	const char *process);
+/* The same from the options' words: "info", "logfmt". */
+void log_setup_words(const char *level, const char *format,
+	const char *process);
 bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const struct log_scope *scope,
