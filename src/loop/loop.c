@@ -9,6 +9,7 @@
 #include "loop/loop_priv.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static void on_hook_before_wait(uv_prepare_t *handle)
 {
@@ -80,6 +81,12 @@ void loop_destroy(struct loop *loop)
 	check(uv_loop_close(&loop->uv) == 0);
 	chunks_deinit(loop);
 	free(loop);
+}
+
+void loop_forget(struct loop *loop)
+{
+	close(uv_backend_fd(&loop->uv));
+	close(loop->uv.async_io_watcher.fd);
 }
 
 void loop_run(struct loop *loop)

@@ -28,6 +28,10 @@ struct loop *loop_create(void);
 /* All handles must be closed; runs the last closed callbacks. */
 void loop_destroy(struct loop *loop);
 
+/* In a child just forked: closes what the parent's loop has open, which the
+ * two would share. The memory stays as it is, of no use. */
+void loop_forget(struct loop *loop);
+
 /* Runs until loop_stop() or until nothing is left to wait for. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
