@@ -239,6 +239,13 @@ int config_next(const struct config *old, const struct config_sources *sources,
 int config_set(const struct config *old, struct slice name, struct slice value,
 	struct config **ret, struct fault *f);
 
+/* Appends all RELOAD options, for a process that began with the same START
+ * options; config_unpack() there makes the config that was packed here.
+ * -EINVAL when the bytes are no such thing. */
+void config_pack(const struct config *c, struct buf *ret);
+int config_unpack(const struct config *old, struct slice packed,
+	struct config **ret);
+
 /* Appends the value as a user would write it, secrets as ***. */
 void config_show(const struct config *c, enum option_id id, struct buf *ret);
 
