@@ -1,0 +1,91 @@
+/* The commands that look at the database or change it: migrate, check,
+ * uninstall. */
+#include "main/main_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "migrate/migrate.h"
+#include "supervisor/supervisor.h"
+
+/* Where the database of this configuration is. 0, or the exit status with
+ * what is wrong told. */
+static int find_upstream(
+	char **args, struct config **ret_config, struct upstream *ret)
+{
+	struct config_sources sources = settings_sources(args);
+	struct fault f;
+
+	if (settings_load(&sources, ret_config) < 0)
+		return EXIT_WRONG;
+	if (supervisor_upstream(*ret_config, ret, &f) < 0) {
+		fprintf(stderr, "howdah: %s; %s\n", f.text, f.hint);
+		return EXIT_WRONG;
+	}
+	return 0;
+}
+
+typedef int upstream_fn(
+	const struct upstream *upstream, const struct migrate_options *options);
+
+static int run(char **args, struct migrate_options *options, upstream_fn *fn)
+{
+	CLEANUP(config_destroyp) struct config *config = NULL;
+	CLEANUP(upstream_deinit) struct upstream upstream = { 0 };
+	int status = find_upstream(args, &config, &upstream);
+
+	if (status)
+		return status;
+	options->out = stdout;
+	options->connect_timeout_ms = config->connect_timeout;
+	status = fn(&upstream, options);
+	if (status == MIGRATE_E_UNREACHABLE && config->plan.is_embedded)
+		fprintf(stderr, "howdah: the embedded PostgreSQL runs while "
+				"`howdah serve` does, which also migrates\n");
+	return status;
+}
+
+int command_migrate(char **args)
+{
+	struct migrate_options options = {
+		.is_status = args_take(args, "--status"),
+		.is_dry_run = args_take(args, "--dry-run"),
+		.is_repair = args_take(args, "--repair"),
+	};
+
+	return run(args, &options, migrate_command);
+}
+
+int command_uninstall(char **args)
+{
+	struct migrate_options options = {
+		.is_certain = args_take(args, "--yes"),
+	};
+
+	return run(args, &options, uninstall_run);
+}
+
+int command_check(char **args)
+{
+	struct config_sources sources = settings_sources(args);
+	CLEANUP(config_destroyp) struct config *config = NULL;
+	CLEANUP(upstream_deinit) struct upstream upstream = { 0 };
+	CLEANUP(buf_deinit) struct buf problems = { 0 };
+	CLEANUP(buf_deinit) struct buf warnings = { 0 };
+	struct check_options options = { .out = stdout };
+	struct fault f;
+	int r = config_load(&sources, &config, &problems, &warnings);
+
+	if (r == 0)
+		r = supervisor_upstream(config, &upstream, &f);
+	if (r < 0 && config)
+		buf_printf(&problems, "%s; %s\n", f.text, f.hint);
+	options.problems = buf_slice(&problems);
+	options.warnings = buf_slice(&warnings);
+	if (config) {
+		options.max_server_connections = config->max_server_connections;
+		options.connect_timeout_ms = config->connect_timeout;
+		options.is_embedded = config->plan.is_embedded;
+	}
+	return check_run(r < 0 ? NULL : &upstream, &options);
+}
