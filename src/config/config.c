@@ -37,7 +37,7 @@ void config_destroy(struct config *c)
 	endpoints_deinit(&c->pg_endpoints);
 	endpoints_deinit(&c->http_endpoints);
 	endpoints_deinit(&c->s3_endpoints);
-	plan_deinit(&c->plan);
+	door_plan_deinit(&c->plan);
 	free(c);
 }
 

@@ -176,7 +176,7 @@ bool endpoints_serve(
  */
 int plan_make(struct config *c, const struct env *env, struct buf *ret_problems,
 	struct buf *ret_warnings);
-void plan_deinit(struct door_plan *p);
+void door_plan_deinit(struct door_plan *p);
 void plan_copy(const struct door_plan *from, struct door_plan *ret);
 
 /* Checks what concerns several options. 0, or -EINVAL when a problem was

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void plan_deinit(struct door_plan *p)
+void door_plan_deinit(struct door_plan *p)
 {
 	upstream_deinit(&p->upstream);
 	secret_freep(&p->user);
