@@ -31,6 +31,24 @@ static bool is_certain(struct session *s)
 	return true;
 }
 
+/*
+ * What an earlier batch does to the client's names is not known before its
+ * answers have come: one error, and the rest of it was skipped. A message
+ * that names a statement waits for that.
+ */
+static bool names_are_known(struct session *s)
+{
+	return !s->names_past;
+}
+
+static void expect_name(struct session *s, struct reply *r, struct name *n,
+	enum undo undo)
+{
+	r->name = name_ref(n);
+	r->undo = (uint8_t)undo;
+	s->names_open++;
+}
+
 /* ---- putting statements on the backend ------------------------------------------- */
 
 static void close_on_backend(struct session *s, struct statement *st)
@@ -134,7 +152,7 @@ static size_t parse_unnamed(struct session *s, const struct front_message *m,
 	struct reply *r = backend_expect(s->backend, REPLY_PARSE, 0);
 
 	r->undo = UNDO_UNNAMED;
-	statement_unref(s->unnamed);
+	r->statement = s->unnamed; /* its ref */
 	s->unnamed = statement_ref(st);
 	s->backend->unnamed_owner = s->log.id;
 	return front_forward(s, m);
@@ -181,8 +199,9 @@ static void parse_named(struct session *s, const struct pg_parse *p,
 		r = parse_on_backend(s, st, 0);
 		session_send_back(s);
 	}
-	r->undo = r->undo == UNDO_PARSE ? UNDO_PARSE_NAMED : UNDO_NAME;
-	r->name = n; /* its ref */
+	expect_name(s, r, n,
+		r->undo == UNDO_PARSE ? UNDO_PARSE_NAMED : UNDO_NAME);
+	name_unref(n);
 }
 
 /* Too long to keep a copy: it goes to the server under the client's own name
@@ -255,6 +274,8 @@ size_t batch_parse(struct session *s, const struct front_message *m)
 	if (!pg_parse_read(m->body, &p) ||
 		(s->is_native && p.name.len && !names_find(s, p.name)))
 		return parse_raw(s, m);
+	if (p.name.len && !names_are_known(s))
+		return 0;
 	st = statement_intern(s->flavour, s->settings, p.sql, p.n_oids,
 		p.oids);
 	if (!st->is_classified)
@@ -326,7 +347,7 @@ size_t batch_bind(struct session *s, const struct front_message *m)
 		stream_set_limit(&s->stream, FRONT_WHOLE);
 		return 0;
 	}
-	if (!front_need_backend(s))
+	if ((statement.len && !names_are_known(s)) || !front_need_backend(s))
 		return 0;
 	s->in_batch = true;
 	metrics_inc(&s->door->metrics, METRIC_queries);
@@ -382,7 +403,7 @@ size_t batch_describe(struct session *s, const struct front_message *m)
 		return front_need_whole(s, m);
 	if (!pg_target_read(m->body, &kind, &name) || kind != 'S')
 		return target_raw(s, m, REPLY_DESCRIBE);
-	if (!front_need_backend(s))
+	if ((name.len && !names_are_known(s)) || !front_need_backend(s))
 		return 0;
 	s->in_batch = true;
 	n = names_find(s, name);
@@ -418,14 +439,16 @@ size_t batch_close(struct session *s, const struct front_message *m)
 		}
 		return target_raw(s, m, REPLY_CLOSE);
 	}
+	if (!names_are_known(s))
+		return 0;
 	s->in_batch = true;
 	n = names_find(s, name);
 	if (s->backend && s->backend->replies.len) {
 		struct reply *r = backend_expect(s->backend, REPLY_LOCAL, 0);
 
 		r->local = PG_BACK_CLOSE_COMPLETE;
-		r->name = n ? name_ref(n) : NULL;
-		r->undo = n ? UNDO_CLOSE_NAME : UNDO_NOTHING;
+		if (n)
+			expect_name(s, r, n, UNDO_CLOSE_NAME);
 	} else {
 		front_answer(s, PG_BACK_CLOSE_COMPLETE);
 	}
@@ -463,6 +486,8 @@ size_t batch_sync(struct session *s, const struct front_message *m)
 		session_send(s);
 		return m->whole;
 	}
+	s->names_past = (uint16_t)(s->names_past + s->names_open);
+	s->names_open = 0;
 	backend_expect(s->backend, REPLY_SYNC, s->in_copy ? REPLY_MAYBE : 0);
 	return front_forward(s, m);
 }

@@ -63,5 +63,11 @@ enum undo {
 	UNDO_CLOSE_NAME,  /* the client still has the name */
 };
 
+static inline bool undo_is_of_name(uint8_t undo)
+{
+	return undo == UNDO_PARSE_NAMED || undo == UNDO_NAME ||
+		undo == UNDO_CLOSE_NAME;
+}
+
 front_fn batch_parse, batch_bind, batch_describe, batch_execute, batch_close,
 	batch_flush, batch_sync;

@@ -19,7 +19,9 @@ struct relay_message {
 
 /* ---- taking back ------------------------------------------------------------ */
 
-static void undo_one(struct session *s, struct backend *b, struct reply *r)
+/* An entry that failed, or was skipped because one before it had. */
+static void undo_one(struct session *s, struct backend *b, struct reply *r,
+	bool has_failed)
 {
 	struct name *n = r->name;
 
@@ -35,19 +37,30 @@ static void undo_one(struct session *s, struct backend *b, struct reply *r)
 		names_remove(s, n);
 		break;
 	case UNDO_UNNAMED:
+		/* PostgreSQL drops the old one before it looks at the new. */
 		statement_unref(s->unnamed);
-		s->unnamed = NULL;
+		s->unnamed = has_failed ? NULL : statement_ref(r->statement);
 		break;
 	case UNDO_CLOSE:
 		backend_prepared(b, r->statement, 0);
 		break;
 	case UNDO_CLOSE_NAME:
-		if (!names_find(s, slice_of(n->text, n->len)))
-			names_put_back(s, n);
+		names_put_back(s, n);
 		break;
 	case UNDO_NOTHING:
 		break;
 	}
+}
+
+/* Its outcome is known. */
+static void count_name(struct session *s, const struct reply *r)
+{
+	if (!undo_is_of_name(r->undo))
+		return;
+	if (s->names_past)
+		s->names_past--;
+	else
+		s->names_open--;
 }
 
 static void reply_deinit(struct reply *r)
@@ -65,9 +78,13 @@ void relay_undo(struct session *s, uint32_t from)
 	while (b->replies.len > from) {
 		struct reply *r = backend_reply(b, b->replies.len - 1);
 
-		undo_one(s, b, r);
+		undo_one(s, b, r, from == 0 && b->replies.len == 1);
 		reply_deinit(r);
 		backend_unexpect(b);
+	}
+	if (!from) {
+		s->names_past = 0;
+		s->names_open = 0;
 	}
 }
 
@@ -83,6 +100,7 @@ void relay_forget(struct backend *b)
 
 static void pop(struct session *s)
 {
+	count_name(s, backend_head(s->backend));
 	reply_deinit(backend_head(s->backend));
 	backend_pop(s->backend);
 }
@@ -308,7 +326,7 @@ static void skip_batch(struct session *s)
 		return;
 	}
 	for (uint32_t i = at; i-- > 0;)
-		undo_one(s, b, backend_reply(b, i));
+		undo_one(s, b, backend_reply(b, i), i == 0);
 	while (at--)
 		pop(s);
 }
@@ -549,8 +567,16 @@ static size_t relay_one(struct session *s, struct backend *b,
 	struct reply *r = backend_head(b);
 	size_t whole;
 
-	if (pg_head_parse(rest, &head) == PG_HEAD_MORE)
+	switch (pg_head_parse(rest, &head)) {
+	case PG_HEAD_MORE:
 		return 0;
+	case PG_HEAD_BAD:
+		m.type = rest.data[0];
+		on_nonsense(s, &m);
+		return 0;
+	default:
+		break;
+	}
 	whole = PG_HEAD + (size_t)head.len;
 	if (rest.len < whole && !may_stream(head.type, whole))
 		return 0;

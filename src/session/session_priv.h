@@ -92,6 +92,10 @@ struct session {
 	uint32_t pid;             /* ours, not the server's */
 	uint32_t residue;         /* SQL_* of what ran since the last look */
 	uint32_t front_left;      /* of a message that streams through */
+	/* Changes of its names that are not answered: behind an earlier Sync,
+	 * and since the last one. */
+	uint16_t names_past;
+	uint16_t names_open;
 	uint16_t pins;            /* enum session_pin */
 	uint8_t state;
 	char tx;                  /* as the client was told last */
