@@ -1,20 +1,21 @@
 /*
  * Is the upstream a transaction pooler? What a statement leaves behind in a
  * session has to be there for the next one of the same connection, also when
- * a second connection was busy in between. Some rounds of:
+ * a second connection was busy in between:
  *
  *     first                          second
- *     pid A and marker
+ *     sets the marker
+ *     pid A; is the marker there?
  *                                    BEGIN, pid B: is B = A?
  *     pid and marker: as before?
- *                                    ROLLBACK
+ *                                    ROLLBACK, and again, some rounds
  *
- * A server answers no, yes. A pooler that hands out the server connection it
- * got back last, or its only one, gives A to the second; one that goes round
- * or draws lots gives the first another before long; one that cleans up after
- * each transaction loses the marker. A pooler in session mode passes, and it
- * should. The cancel key is no proof, a proxy may pass it on; nor is a
- * connection that is alone, it tends to get the same server again.
+ * A server answers yes, no, yes. A pooler that hands out the server
+ * connection it got back last, or its only one, gives A to the second; one
+ * that goes round or draws lots gives the first another before long; one that
+ * cleans up after each transaction loses the marker. A pooler in session mode
+ * passes, and it should. The cancel key is no proof, a proxy may pass it on;
+ * nor is a connection that is alone, it tends to get the same server again.
  *
  * The marker is a setting of our own. When there is a pooler it stays behind
  * on one of the pooler's connections, where nobody reads it.
@@ -30,17 +31,14 @@ enum {
 	ROUNDS = 4
 };
 
-static int set_marker(struct db *db)
+/* Like nobody else's. */
+static char *make_mark(void)
 {
-	CLEANUP(freep) char *mark = NULL;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	mark = xasprintf("%ld-%lld-%ld", (long)getpid(), (long long)now.tv_sec,
+	return xasprintf("%ld-%lld-%ld", (long)getpid(), (long long)now.tv_sec,
 		now.tv_nsec);
-	return db_query(db,
-		"SELECT set_config('" MARKER_SETTING "', $1, false)",
-		DB_PARAMS(mark), NULL);
 }
 
 /* The backend, and what it remembers of the marker: "4711 mark". */
@@ -56,6 +54,26 @@ static int read_state(struct db *db, char **ret_state)
 	if (!r)
 		*ret_state = xstrdup(db_rows_text(rows, 0, 0));
 	return r;
+}
+
+/* Sets the marker; is it there for the next statement? */
+static int set_marker(struct db *db, char **ret_state, bool *ret_is_pooler)
+{
+	CLEANUP(freep) char *mark = make_mark();
+	struct slice seen;
+	int r;
+
+	r = db_query(db, "SELECT set_config('" MARKER_SETTING "', $1, false)",
+		DB_PARAMS(mark), NULL);
+	if (r)
+		return r;
+	r = read_state(db, ret_state);
+	if (r)
+		return r;
+	seen = slice_str(*ret_state);
+	slice_cut(&seen, ' ');
+	*ret_is_pooler = !slice_is(seen, mark);
+	return 0;
 }
 
 static bool is_same_backend(const char *state, const char *other)
@@ -97,14 +115,10 @@ int pooler_probe(struct run *run, bool *ret_is_pooler)
 	CLEANUP(freep) char *before = NULL;
 	int r;
 
-	*ret_is_pooler = false;
 	r = run_connect(run, NULL, &second);
 	if (r)
 		return r;
-	r = set_marker(run->db);
-	if (r)
-		return r;
-	r = read_state(run->db, &before);
+	r = set_marker(run->db, &before, ret_is_pooler);
 	for (int i = 0; !r && !*ret_is_pooler && i < ROUNDS; i++)
 		r = play_round(run->db, second, before, ret_is_pooler);
 	return r;
