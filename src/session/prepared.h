@@ -13,7 +13,7 @@ struct name {
 	struct statement *statement; /* ref */
 	/* Hash of the row description the client was told; 0: none yet. */
 	uint64_t told;
-	/* DDL generation for which the above is known to hold. */
+	/* DDL generation under which that was last compared. */
 	uint64_t generation;
 	uint32_t n_refs;
 	bool is_listed;  /* the client knows it */

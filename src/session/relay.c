@@ -409,7 +409,7 @@ static enum relay_verdict on_description(struct session *s, struct reply *r,
 		n->told = shape_of(s, m);
 		n->is_changed = false;
 	}
-	if (n && !n->is_changed)
+	if (n)
 		backend_has(s->backend, n->statement, &n->generation);
 	pop(s);
 	return is_ours ? RELAY_SWALLOW : RELAY_FORWARD;
