@@ -180,10 +180,7 @@ static inline void stream_write_slice(struct stream *s, struct slice bytes)
 }
 
 /* Bytes written that have not left yet. */
-static inline size_t stream_out_len(const struct stream *s)
-{
-	return s->out.len;
-}
+size_t stream_out_len(const struct stream *s);
 
 /* Lets output leave now, for writers that fill it faster than turns end. What
  * there is to tell of it comes at the end of the turn as ever. */
@@ -199,14 +196,27 @@ void stream_close(struct stream *s);
 
 /* ---- TLS ------------------------------------------------------------- */
 
-/* For listening: chain and key in PEM files; ca NULL or "": clients are not
- * asked for a certificate. tickets (80 bytes, shared by all workers) encrypt
- * session tickets; NULL: no resumption. NULL with *f set on failure. */
+/*
+ * TLS 1.2 and later, without renegotiation. What is asked for a file: PEM,
+ * and of a key file that nobody else can read it. A context is counted; the
+ * streams made with it hold it.
+ *
+ * For listening: cert holds the chain, ours first. ca NULL or "": clients are
+ * not asked for a certificate; else one that is given must be verified by it.
+ * tickets (80 bytes, shared by all workers) encrypt session tickets; NULL: no
+ * resumption. NULL with *f set on failure.
+ */
 struct tls_context *tls_context_server(const char *cert, const char *key,
 	const char *ca, const void *tickets, struct fault *f);
 
-/* For connecting, with libpq's meaning of sslmode; root NULL or "": the
- * system's authorities where the mode verifies. */
+/*
+ * For connecting, with libpq's meaning of sslmode as far as certificates go;
+ * whether to ask for TLS at all, and what to do when it is refused, is the
+ * caller's. A root that is given is verified against in every mode. NULL or
+ * "": nothing is verified below verify-ca, verify-full takes the system's
+ * authorities ("system" says so explicitly), and verify-ca fails, for those
+ * prove nothing without the name. cert and key: both, or NULL or "" both.
+ */
 struct tls_context *tls_context_client(const char *sslmode, const char *root,
 	const char *cert, const char *key, struct fault *f);
 
@@ -214,19 +224,31 @@ struct tls_context *tls_context_ref(struct tls_context *ctx);
 void tls_context_unref(struct tls_context *ctx);
 
 /*
- * The stream speaks TLS from its next byte on; nothing may be pending.
- * Server: ALPN must be "postgresql" when must_alpn (direct TLS), and may be
- * otherwise. Client: host is for SNI and for verify-full.
+ * The stream speaks TLS. What was written before leaves as it is; what was
+ * read and input() does not consume is TLS already. So after SSLRequest the
+ * caller makes sure that nothing followed it, and for direct TLS it consumes
+ * nothing. The handshake begins at the end of this turn, also while paused;
+ * secured() tells when it is done, and input() then shows what came with it,
+ * paused or not. What is written earlier waits for it.
+ *
+ * Server: with must_alpn (direct TLS) the client must offer the protocol
+ * "postgresql"; otherwise it may offer none, but no list without it. Client:
+ * host is for SNI and for verify-full, which needs one.
  */
 void stream_secure_server(struct stream *s, struct tls_context *ctx,
 	bool must_alpn);
 void stream_secure_client(struct stream *s, struct tls_context *ctx,
 	const char *host);
 
+/* What an error given to failed() or broken() means, TLS's own included.
+ * Valid until the stream is closed. */
+const char *stream_error_text(const struct stream *s, int error);
+
 enum { TLS_HASH_MAX = 64 };
 
-/* RFC 5929 tls-server-end-point of the server's certificate; 0 when there is
- * none. At most TLS_HASH_MAX bytes. */
+/* RFC 5929 tls-server-end-point of the server's certificate, at most
+ * TLS_HASH_MAX bytes; 0 when there is none: no TLS, or a certificate signed
+ * without a hash (Ed25519), for which no channel binding may be offered. */
 size_t tls_endpoint_hash(const struct stream *s, uint8_t *hash);
 
 /* Common name of a verified peer certificate, "" when there is none. */

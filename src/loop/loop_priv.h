@@ -9,6 +9,13 @@ enum {
 	LOOP_HOOKS_MAX = 4,
 	CHUNK_SIZE = 16 * 1024,
 	CHUNKS_KEPT = 64, /* free chunks a loop keeps for the next writer */
+
+	/* RFC 5246, 6.2.3: header, payload and what encryption may add. */
+	TLS_RECORD_MAX = 5 + 16384 + 2048,
+	/* Records made ahead of the socket. Answers of TLS itself come on top;
+	 * a peer that provokes them without reading is not read from. */
+	TLS_OUT_MAX = 64 * 1024,
+	TLS_OUT_STOP = 2 * TLS_OUT_MAX,
 };
 
 struct stream_chunk {
@@ -35,6 +42,7 @@ struct loop {
 	size_t n_hooks;
 	bool is_stopped;
 	char scratch[STREAM_READ_MAX]; /* one read, before anybody kept it */
+	char plain[STREAM_READ_MAX + TLS_RECORD_MAX]; /* and decrypted */
 };
 
 /* Frees what the loop kept. */
@@ -57,3 +65,57 @@ void loop_finish(struct loop *loop, struct stream *s);
 
 /* Lets output leave and tells the owner what there is to tell of it. */
 void stream_end_turn(struct stream *s);
+
+/* Puts bytes that are TLS already behind the output. */
+void stream_write_wire(struct stream *s, struct slice bytes);
+
+/* The stream speaks TLS from the end of this turn on. */
+void stream_attach_tls(struct stream *s, struct tls *tls);
+
+/* ---- TLS ------------------------------------------------------------- */
+
+struct tls_context {
+	struct ssl_ctx_st *ssl;
+	struct bio_method_st *bio;
+	unsigned n_refs;
+	bool checks_name; /* client: verify-full */
+};
+
+struct tls {
+	struct ssl_st *ssl;
+	struct tls_context *context; /* ref */
+	struct stream *stream;       /* borrowed */
+	struct stream_queue plain;   /* written and not encrypted yet */
+	struct slice wire;           /* borrowed: came, and SSL has not read it */
+	char *error;                 /* why it failed */
+	bool must_alpn;
+	bool is_started;
+	bool is_done; /* the handshake */
+	bool is_over; /* the peer said goodbye, or it failed (error) */
+};
+
+/* Takes what came from the socket, all of it, and carries the handshake on.
+ * Returns how many bytes are in plain, which has room for TLS_RECORD_MAX more
+ * than wire.len. What TLS has to say goes to stream_write_wire(). */
+size_t tls_decrypt(struct tls *tls, struct slice wire, char *plain,
+	size_t size);
+
+/* The socket's end without TLS's own. */
+void tls_cut(struct tls *tls);
+
+/* Turns what was written into records, TLS_OUT_MAX of them at a time. 0, or
+ * -EPROTO when it cannot. */
+int tls_encrypt(struct tls *tls);
+
+/* Writes close_notify, where there is somebody to understand it. */
+void tls_say_goodbye(struct tls *tls);
+void tls_destroy(struct tls *tls);
+
+/* It is over; the first reason stays. */
+void tls_fail(struct tls *tls, const char *why);
+
+/* OpenSSL's first error: is it that one; and its text, emptying its queue. */
+bool tls_is_error(int library, int reason);
+void tls_reason(char *text, size_t size);
+
+struct bio_method_st *tls_bio_create(void);

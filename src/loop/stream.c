@@ -2,7 +2,8 @@
  * Streams: reading, writing and ending of one connected socket.
  *
  * uv_poll_t rather than uv_tcp_t: one read buffer serves a whole loop, so an
- * idle connection owns no memory beyond struct stream.
+ * idle connection owns no memory beyond struct stream. TLS is a filter in the
+ * middle of both ways (tls.c); everything about the socket is here.
  *
  *     socket ──read──► loop->scratch ──input()──► owner
  *                          │ what input() left
@@ -28,8 +29,13 @@ static void on_stream_ready(uv_poll_t *poll, int status, int events);
 
 static bool wants_input(const struct stream *s)
 {
-	return !s->is_eof && !s->is_paused && !s->is_finishing &&
-		s->in_len < s->in_limit;
+	if (s->is_eof)
+		return false;
+	if (s->tls && !s->tls->is_done)
+		return s->tls->is_started;
+	if (s->tls && s->out.len > TLS_OUT_STOP)
+		return false;
+	return !s->is_paused && !s->is_finishing && s->in_len < s->in_limit;
 }
 
 /* What poll should wait for follows from the state; one place computes it. */
@@ -52,7 +58,7 @@ static void poll_for(struct stream *s, uint8_t events)
 		return;
 	s->events = events;
 	if (events)
-		uv_poll_start(&s->poll, events, on_stream_ready);
+		check(uv_poll_start(&s->poll, events, on_stream_ready) == 0);
 	else
 		uv_poll_stop(&s->poll);
 }
@@ -82,6 +88,74 @@ void stream_set_limit(struct stream *s, size_t limit)
 {
 	s->in_limit = (uint32_t)MIN(limit, (size_t)STREAM_LIMIT_MAX);
 	poll_lazily(s);
+}
+
+/* ---- from the output to the socket ----------------------------------- */
+
+/* The end of the turn flushes, unless the socket's own word is awaited. */
+static void make_dirty(struct stream *s)
+{
+	if (!list_linked(&s->dirty) && !(s->events & UV_WRITABLE))
+		list_push_back(&s->loop->dirty, &s->dirty);
+}
+
+void stream_attach_tls(struct stream *s, struct tls *tls)
+{
+	check(!s->tls && s->in_len <= STREAM_READ_MAX);
+	s->tls = tls;
+	make_dirty(s);
+}
+
+static ssize_t write_some(struct stream *s, size_t *ret_offered)
+{
+	struct iovec vector[FLUSH_CHUNKS];
+	struct msghdr message = { .msg_iov = vector };
+	ssize_t n;
+
+	message.msg_iovlen =
+		queue_vector(&s->out, vector, FLUSH_CHUNKS, ret_offered);
+	do {
+		n = message.msg_iovlen == 1 ?
+			send(s->fd, vector[0].iov_base, vector[0].iov_len,
+				MSG_NOSIGNAL) :
+			sendmsg(s->fd, &message, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static void break_output(struct stream *s, int error)
+{
+	s->broken = error;
+	queue_drop(&s->out, s->loop, s->out.len);
+	if (s->tls)
+		queue_drop(&s->tls->plain, s->loop, s->tls->plain.len);
+}
+
+/*
+ * Writes until all has left or the socket takes no more. Only a read decides
+ * that a connection is lost, for the peer's last words may still be in our
+ * buffer; so a failed write is noted and the output dropped.
+ */
+static void write_output(struct stream *s)
+{
+	for (;;) {
+		size_t offered;
+		ssize_t n = s->tls ? tls_encrypt(s->tls) : 0;
+
+		if (!n && !s->out.len)
+			return;
+		if (!n)
+			n = write_some(s, &offered);
+		if (n == -EAGAIN)
+			return;
+		if (n < 0) {
+			break_output(s, (int)n);
+			return;
+		}
+		queue_drop(&s->out, s->loop, (size_t)n);
+		if ((size_t)n < offered)
+			return;
+	}
 }
 
 /* ---- reading --------------------------------------------------------- */
@@ -143,12 +217,18 @@ static void give_input(struct stream *s, struct slice bytes)
 		keep_input(s, slice_from(bytes, used));
 }
 
-static ssize_t read_some(struct stream *s, void *data, size_t len)
+/* One recv(). The limit holds to the byte where bytes are what is kept; of
+ * TLS a whole record must be had before any of it counts. */
+static ssize_t read_some(struct stream *s)
 {
+	size_t size = sizeof(s->loop->scratch);
+	size_t room = s->in_limit > s->in_len ? s->in_limit - s->in_len : 0;
 	ssize_t n;
 
+	if (s->tls)
+		room += TLS_RECORD_MAX;
 	do {
-		n = recv(s->fd, data, len, 0);
+		n = recv(s->fd, s->loop->scratch, MIN(room, size), 0);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -159,25 +239,74 @@ static void end_input(struct stream *s, int error)
 	s->is_eof = true;
 	if (!error)
 		error = s->broken;
-	if (error)
+	if (s->is_finishing)
+		stream_close(s);
+	else if (error)
 		s->ops->failed(s, error);
 	else
 		s->ops->eof(s);
 }
 
+/* The alert that tells the peer why leaves before the owner can close. */
+static void end_tls_input(struct stream *s)
+{
+	write_output(s);
+	end_input(s, s->tls->error ? -EPROTO : 0);
+}
+
+static void read_tls(struct stream *s, struct slice wire)
+{
+	struct tls *tls = s->tls;
+	char *plain = s->loop->plain;
+	bool was_done = tls->is_done;
+	size_t n = tls_decrypt(tls, wire, plain, sizeof(s->loop->plain));
+
+	if (tls->is_done && !was_done && !s->is_finishing && s->ops->secured)
+		s->ops->secured(s);
+	if (n && !s->is_closing && !s->is_finishing)
+		give_input(s, slice_of(plain, n));
+	if (s->is_closing || !tls->is_over)
+		return;
+	/* The owner may not want more just now. From here on the socket is
+	 * readable and at its end, so that poll remembers what is to come. */
+	if (n)
+		shutdown(s->fd, SHUT_RD);
+	else
+		end_tls_input(s);
+}
+
+/* What input() left when it asked for TLS is TLS. */
+static void start_tls(struct stream *s)
+{
+	CLEANUP(freep) char *early = s->in;
+	struct slice wire = stream_pending(s);
+
+	s->in = NULL;
+	s->in_len = 0;
+	s->in_cap = 0;
+	s->tls->is_started = true;
+	read_tls(s, wire);
+}
+
 static void read_input(struct stream *s)
 {
-	char *scratch = s->loop->scratch;
 	ssize_t n;
 
 	if (s->is_closing || !wants_input(s))
 		return;
-	n = read_some(s, scratch,
-		MIN(s->in_limit - s->in_len, sizeof(s->loop->scratch)));
-	if (n > 0)
-		give_input(s, slice_of(scratch, (size_t)n));
-	else if (n != -EAGAIN)
+	n = read_some(s);
+	if (n == -EAGAIN)
+		return;
+	if (s->tls && n == 0)
+		tls_cut(s->tls);
+	if (n < 0)
 		end_input(s, (int)n);
+	else if (s->tls)
+		read_tls(s, slice_of(s->loop->scratch, (size_t)n));
+	else if (n)
+		give_input(s, slice_of(s->loop->scratch, (size_t)n));
+	else
+		end_input(s, 0);
 }
 
 void stream_pause(struct stream *s)
@@ -201,64 +330,16 @@ size_t stream_peek(struct stream *s, void *bytes, size_t len)
 
 /* ---- writing --------------------------------------------------------- */
 
-/* The end of the turn flushes, unless the socket's own word is awaited. */
-static void make_dirty(struct stream *s)
-{
-	if (!list_linked(&s->dirty) && !(s->events & UV_WRITABLE))
-		list_push_back(&s->loop->dirty, &s->dirty);
-}
-
 void stream_write(struct stream *s, const void *data, size_t len)
 {
 	if (s->broken || s->is_finishing || s->is_closing || !len)
 		return;
-	queue_append(&s->out, s->loop, data, len);
+	queue_append(s->tls ? &s->tls->plain : &s->out, s->loop, data, len);
 	/* Here, where the owner sees it too: a turn's end that empties the
 	 * stream at once owes it the drained() it now waits for. */
-	if (s->out.len > STREAM_OUT_HIGH)
+	if (stream_out_len(s) > STREAM_OUT_HIGH)
 		s->is_above_high = true;
 	make_dirty(s);
-}
-
-static ssize_t write_some(struct stream *s, size_t *ret_offered)
-{
-	struct iovec vector[FLUSH_CHUNKS];
-	struct msghdr message = { .msg_iov = vector };
-	ssize_t n;
-
-	message.msg_iovlen =
-		queue_vector(&s->out, vector, FLUSH_CHUNKS, ret_offered);
-	do {
-		n = message.msg_iovlen == 1 ?
-			send(s->fd, vector[0].iov_base, vector[0].iov_len,
-				MSG_NOSIGNAL) :
-			sendmsg(s->fd, &message, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
-}
-
-/*
- * Writes until all has left or the socket takes no more. Only a read decides
- * that a connection is lost, for the peer's last words may still be in our
- * buffer; so a failed write is noted and the output dropped.
- */
-static void write_output(struct stream *s)
-{
-	while (s->out.len) {
-		size_t offered;
-		ssize_t n = write_some(s, &offered);
-
-		if (n == -EAGAIN)
-			return;
-		if (n < 0) {
-			s->broken = (int)n;
-			queue_drop(&s->out, s->loop, s->out.len);
-			return;
-		}
-		queue_drop(&s->out, s->loop, (size_t)n);
-		if ((size_t)n < offered)
-			return;
-	}
 }
 
 /* Closing with unread input in the socket would send a reset, which may
@@ -273,12 +354,25 @@ static void discard_input(struct stream *s)
 
 static void finish_step(struct stream *s)
 {
-	if (s->out.len) {
+	if (stream_out_len(s)) {
 		poll_lazily(s);
 		return;
 	}
 	discard_input(s);
 	stream_close(s);
+}
+
+void stream_write_wire(struct stream *s, struct slice bytes)
+{
+	if (s->broken)
+		return;
+	queue_append(&s->out, s->loop, bytes.data, bytes.len);
+	make_dirty(s);
+}
+
+size_t stream_out_len(const struct stream *s)
+{
+	return s->out.len + (s->tls ? s->tls->plain.len : 0);
 }
 
 void stream_flush(struct stream *s)
@@ -305,6 +399,8 @@ static void tell_drained(struct stream *s)
 
 void stream_end_turn(struct stream *s)
 {
+	if (s->tls && !s->tls->is_started)
+		start_tls(s);
 	if (s->is_closing)
 		return;
 	list_remove(&s->dirty);
@@ -316,7 +412,8 @@ void stream_end_turn(struct stream *s)
 	poll_lazily(s);
 	if (s->broken && !s->is_broken_told)
 		tell_broken(s);
-	if (s->is_above_high && s->out.len <= STREAM_OUT_LOW && !s->is_closing)
+	if (s->is_above_high && stream_out_len(s) <= STREAM_OUT_LOW &&
+		!s->is_closing)
 		tell_drained(s);
 }
 
@@ -365,11 +462,18 @@ void stream_close(struct stream *s)
 {
 	if (s->is_closing)
 		return;
+	/* A goodbye says that nothing is missing. */
+	if (s->tls && !stream_out_len(s)) {
+		tls_say_goodbye(s->tls);
+		write_output(s);
+	}
 	s->is_closing = true;
 	list_remove(&s->dirty);
 	list_remove(&s->finishing);
 	queue_drop(&s->out, s->loop, s->out.len);
 	uv_close((uv_handle_t *)&s->poll, on_stream_closed);
+	tls_destroy(s->tls);
+	s->tls = NULL;
 	close(s->fd);
 	s->fd = -1;
 }
