@@ -66,10 +66,14 @@ static size_t list_fds(const struct hand *h, int control, int *fds)
 
 static void drop(struct supervisor *s, const struct mail *mail, unsigned to)
 {
+	uint32_t n_held;
+
 	metrics_inc(&s->metrics, METRIC_mail_dropped);
-	log_warn(NULL, "mail.dropped",
-		"%s from worker %d: worker %u does not read",
-		control_name(mail->kind), mail->from, to);
+	if (log_limit_pass(&s->drop_limit, 5, &n_held))
+		log_warn(NULL, "mail.dropped",
+			"%s from worker %d: worker %u does not read (%u more "
+			"before)",
+			control_name(mail->kind), mail->from, to, n_held);
 }
 
 /* To one worker, or to all but the sender. A worker that is not there has

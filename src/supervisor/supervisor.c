@@ -244,6 +244,15 @@ static void on_signals(struct watch *w)
 	}
 }
 
+/* nohup(1) asks for it. */
+static bool is_ignored(int number)
+{
+	struct sigaction action;
+
+	return sigaction(number, NULL, &action) == 0 &&
+	       action.sa_handler == SIG_IGN;
+}
+
 static void open_signals(struct supervisor *s)
 {
 	sigset_t set;
@@ -258,7 +267,7 @@ static void open_signals(struct supervisor *s)
 	s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	check(s->signal_fd >= 0);
 	watch_open(&s->signals, s->loop, s->signal_fd, on_signals);
-	s->had_terminal = has_terminal();
+	s->had_terminal = has_terminal() && !is_ignored(SIGHUP);
 }
 
 /* ---- beginning ---------------------------------------------------------- */

@@ -50,7 +50,7 @@ struct supervisor {
 
 	int signal_fd;
 	struct watch signals;
-	bool had_terminal;
+	bool had_terminal;     /* whose end is ours */
 	struct timer deadline; /* of the drain */
 
 	struct embedded *embedded; /* NULL: a server of somebody else's */
@@ -65,6 +65,7 @@ struct supervisor {
 
 	struct hand hands[PAGE_WORKERS_MAX];
 	unsigned n_hands;
+	struct log_limit drop_limit; /* lines about dropped mail */
 
 	/* A new configuration is tried by one worker before all get it. */
 	struct config *trial; /* NULL: none under way */
