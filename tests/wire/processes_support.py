@@ -133,11 +133,13 @@ class Howdah:
             preexec_fn=begin, **how)
         return self
 
-    def spawn_on(self, terminal):
+    def spawn_on(self, terminal, nohup=False):
         """As a shell of that terminal would."""
         def take_terminal():
             os.setsid()
             fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+            if nohup:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
         return self.spawn(prepare=take_terminal, pass_fds=(terminal,),
                           start_new_session=False)
 

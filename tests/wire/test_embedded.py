@@ -315,12 +315,20 @@ def test_disk_full(make):
         howdah.stop()
         fill(disk / "filler")
         refused(howdah, "No space left on device", "the disk is full")
-        os.truncate(disk / "filler",
-                    (disk / "filler").stat().st_size - 2 * 4096)
+        os.truncate(disk / "filler",  # room for the lock file alone
+                    (disk / "filler").stat().st_size - 4096)
         refused(howdah, "No space left on device", "the disk that holds")
         (disk / "filler").unlink()
         howdah.start()
         howdah.stop()
+
+
+def test_door_that_refuses_ends_the_server_too(make):
+    howdah = make(auth_file="missing")
+    assert howdah.refuse() == 2
+    assert howdah.lines("postgres.stopped")
+    assert state(howdah) == "shut down"
+    howdah.check_log()
 
 
 # ---- ending

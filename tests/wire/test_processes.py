@@ -457,6 +457,19 @@ def test_terminal_that_closes_ends_it(make):
     howdah.check_gone()
 
 
+def test_nohup_outlives_the_terminal(make):
+    howdah = make()
+    master, slave = pty.openpty()
+    howdah.spawn_on(slave, nohup=True)
+    os.close(slave)
+    eventually(howdah._is_ready)
+    os.close(master)
+    howdah.process.send_signal(signal.SIGHUP)
+    howdah.wait_for("config.reloaded")
+    howdah.connect().close()
+    howdah.stop()
+
+
 # ---- between workers
 
 
@@ -476,6 +489,24 @@ def test_messages_to_one_and_to_all_others(make):
         assert one.ask("tell 1 me") == "told"
         eventually(lambda: one.ask("heard") == "ADMIN_ASK from 1: me")
     howdah.stop()
+
+
+def test_worker_that_does_not_read_is_replaced(make, reloading):
+    """Its queue is bounded; and it may not go on with an old
+    configuration."""
+    text = "x" * 60000
+    with reloading.connect_to(0) as zero:
+        pid = reloading.workers()[1]
+        os.kill(pid, signal.SIGSTOP)
+        while not reloading.lines("mail.dropped"):
+            assert zero.ask(f"tell 1 {text}") == "told"
+        for _ in range(len(text) // 100):  # what is left of the room
+            assert zero.ask(f"tell 1 {text[:100]}") == "told"
+        write_env(make, "HOWDAH_POOL_SIZE=12\n")
+        reloading.process.send_signal(signal.SIGHUP)
+        assert f"pid {pid}" in reloading.wait_for("worker.stuck")
+        reloading.wait_for("worker.ended")
+    assert everywhere(reloading, "pool_size") == ["12", "12"]
 
 
 def test_bells(make):
@@ -551,10 +582,10 @@ def test_option_that_needs_a_restart(make, reloading):
 def test_reload_and_set_from_a_console(make, reloading):
     assert reloading.ask("set pool_size=13") == "asked"
     eventually(lambda: everywhere(reloading, "pool_size") == ["13", "13"])
-    with reloading.connect() as client:  # each waits for the one before
+    with reloading.connect() as client:  # faster than they are tried
         for n in range(14, 24):
-            client.send(f"set pool_size={n}")
-        client.send("set login_timeout=9s")
+            assert client.ask(f"set pool_size={n}") == "asked"
+        assert client.ask("set login_timeout=9s") == "asked"
     eventually(lambda: everywhere(reloading, "pool_size") == ["23", "23"])
     eventually(lambda: everywhere(reloading, "login_timeout") == ["9s", "9s"])
     assert reloading.ask("set pool_size=none") == "asked"
