@@ -17,17 +17,31 @@ from waiting import eventually
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="needs root")
 
 
-@pytest.fixture
-def make(request):
-    """make(**options): a Howdah with a PostgreSQL of its own."""
+@pytest.fixture(scope="module")
+def template(request):
+    """A database as the first start leaves it: tests begin with a copy."""
     path = binary(request.config)
     if not path:
         pytest.skip("needs --howdah=PATH")
     with house(path) as make_one:
-        def make_embedded(**options):
-            options.setdefault("database_url", None)
-            options.setdefault("workers", 1)
-            return make_one(**options)
+        howdah = make_one(database_url=None, workers=1).start()
+        howdah.stop()
+        yield folder_of(howdah)
+
+
+@pytest.fixture
+def make(request, template):
+    """make(**options): a Howdah with a PostgreSQL of its own, which is there
+    already unless it is asked for a fresh one."""
+    with house(binary(request.config)) as make_one:
+        def make_embedded(fresh=False, **options):
+            howdah = make_one(**{"database_url": None, "workers": 1,
+                                 **options})
+            if not fresh and not folder_of(howdah).exists():
+                folder_of(howdah).parent.mkdir(mode=0o711)
+                subprocess.run(["cp", "-a", template, folder_of(howdah)],
+                               check=True)
+            return howdah
         make_embedded.root = make_one.root
         yield make_embedded
 
@@ -82,7 +96,7 @@ def as_server(*command, **how):
 
 
 def test_first_start(make):
-    howdah = make().start()
+    howdah = make(fresh=True).start()
     folder = folder_of(howdah)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert folder.stat().st_uid == server_user()
@@ -96,6 +110,17 @@ def test_first_start(make):
                "rolpassword like 'SCRAM-SHA-256$%'") == [("root", True)]
     howdah.stop()
     assert state(howdah) == "shut down"
+
+
+def test_tables_before_the_first_client_indexes_soon(make):
+    howdah = make(fresh=True, postgres_db="chats of \"all\"").start()
+    assert ask(howdah, 'select count(*) from "Thread"',
+               dbname='chats of "all"') == [(0,)]
+    eventually(lambda: ask(
+        howdah, "select count(*) from pg_index i join pg_class c on c.oid = "
+        "indexrelid where relname ~ '^howdah_' and indisvalid",
+        dbname='chats of "all"')[0][0] > 0)
+    howdah.stop()
 
 
 def test_sorts_and_searches_every_language(make):
@@ -141,7 +166,6 @@ def test_second_start_keeps_what_was_there(make):
 
 
 def test_changed_password_and_user_count(make):
-    make().start().stop()
     howdah = make(postgres_password="it's \\ \"new\" %I $$").start()
     assert ask(howdah, "select 1",
                password="it's \\ \"new\" %I $$") == [(1,)]
@@ -174,7 +198,7 @@ def test_folder_below_one_that_only_root_enters(make):
     """A clone in root's home, which has mode 0700."""
     home = make.root / "home"
     home.mkdir(mode=0o700)
-    howdah = make(data_dir=home / "app" / ".howdah").start()
+    howdah = make(fresh=True, data_dir=home / "app" / ".howdah").start()
     assert ask(howdah, "select 1") == [(1,)]
     howdah.stop()
     howdah.start()
@@ -187,7 +211,7 @@ def test_folder_below_one_that_only_root_enters(make):
 def test_as_an_ordinary_user(make):
     """Not root: the server is this user's."""
     make.root.chmod(0o777)
-    howdah = make()
+    howdah = make(fresh=True)
     for name in ("out", "log"):
         (make.root / name).touch()
     howdah.start(user="nobody")
@@ -207,20 +231,19 @@ def refused(howdah, *texts):
 
 
 def test_programs_missing(make):
-    refused(make(PATH="/nowhere", pg_bin="/nowhere"),
+    refused(make(fresh=True, PATH="/nowhere", pg_bin="/nowhere"),
             "HOWDAH_PG_BIN=/nowhere has no initdb and postgres")
 
 
 def test_database_of_another_version(make):
-    howdah = make().start()
-    howdah.stop()
+    howdah = make()
     (folder_of(howdah) / "PG_VERSION").write_text("9\n")
     refused(howdah, "made by PostgreSQL 9, and only PostgreSQL 15 is here",
             "apt-get install postgresql-9")
 
 
 def test_folder_that_is_no_database(make):
-    howdah = make()
+    howdah = make(fresh=True)
     folder_of(howdah).mkdir(parents=True)
     (folder_of(howdah) / "precious").touch()
     refused(howdah, "is there and is not a database", "move it away")
@@ -228,8 +251,8 @@ def test_folder_that_is_no_database(make):
 
 
 def test_path_too_long_for_a_socket(make):
-    refused(make(data_dir=make.root / ("x" * 90)), "is too long for a socket",
-            "choose a shorter one")
+    refused(make(fresh=True, data_dir=make.root / ("x" * 90)),
+            "is too long for a socket", "choose a shorter one")
 
 
 def fake_programs(make, initdb):
@@ -249,35 +272,35 @@ HALF = 'while [ "$1" != -D ]; do shift; done; mkdir "$2/base"; ' \
 def test_initdb_that_fails_half_way(make):
     programs = fake_programs(make, HALF + "echo 'initdb: error: no luck' >&2;"
                              "exit 3")
-    howdah = make(pg_bin=programs)
+    howdah = make(fresh=True, pg_bin=programs)
     refused(howdah, "initdb ended with exit status 3: error: no luck",
             "postgres.log")
     assert not (folder_of(howdah).parent / "pg.new").exists()
     assert not folder_of(howdah).exists()
-    make().start().stop()
+    make(fresh=True).start().stop()
 
 
 def test_howdah_killed_during_initdb(make):
     programs = fake_programs(make, HALF + "exec sleep 1000")
-    howdah = make(pg_bin=programs).spawn()
+    howdah = make(fresh=True, pg_bin=programs).spawn()
     eventually((folder_of(howdah).parent / "pg.new/PG_VERSION").exists)
     howdah.look()
     howdah.process.kill()
     howdah.wait()
     howdah.check_gone()
-    make().start().stop()
+    make(fresh=True).start().stop()
 
 
 def test_ctrl_c_during_initdb(make):
     programs = fake_programs(make, HALF + "exec sleep 1000")
-    howdah = make(pg_bin=programs).spawn()
+    howdah = make(fresh=True, pg_bin=programs).spawn()
     eventually((folder_of(howdah).parent / "pg.new/PG_VERSION").exists)
     howdah.look()
     os.killpg(howdah.pid, signal.SIGINT)
     assert howdah.wait() == 0
     howdah.check_gone()
     assert not (folder_of(howdah).parent / "pg.new").exists()
-    make().start().stop()
+    make(fresh=True).start().stop()
 
 
 @contextlib.contextmanager
@@ -306,7 +329,7 @@ def fill(path):
 @needs_root
 def test_disk_full(make):
     with small_disk(make.root / "disk", "24m") as disk:
-        howdah = make(data_dir=disk / "data")
+        howdah = make(fresh=True, data_dir=disk / "data")
         refused(howdah, "No space left on device", "the disk that holds")
         assert not folder_of(howdah).exists()
         assert not (disk / "data/pg.new").exists()
@@ -378,7 +401,6 @@ def test_signals_in_quick_succession(make):
 
 
 def test_stops_while_it_starts(make):
-    make().start().stop()
     howdah = make().spawn()
     howdah.process.terminate()
     assert howdah.wait() in (0, -signal.SIGTERM)
@@ -415,8 +437,7 @@ def start_server(howdah, *args):
 
 
 def test_left_over_server_is_stopped(make):
-    howdah = make().start()
-    howdah.stop()
+    howdah = make()
     left = start_server(howdah, "-c", "cluster_name=howdah")
     howdah.start()
     assert f"pid {left.pid}" in howdah.lines("postgres.leftover")[0]
@@ -426,8 +447,7 @@ def test_left_over_server_is_stopped(make):
 
 
 def test_server_of_somebody_else_is_respected(make):
-    howdah = make().start()
-    howdah.stop()
+    howdah = make()
     other = start_server(howdah)
     try:
         refused(howdah, f"in use by the PostgreSQL process {other.pid}",
@@ -440,8 +460,7 @@ def test_server_of_somebody_else_is_respected(make):
 
 def test_pid_file_that_names_a_stranger(make):
     """After a reboot the number may be anybody's."""
-    howdah = make().start()
-    howdah.stop()
+    howdah = make()
     (folder_of(howdah) / "postmaster.pid").write_text(
         f"{os.getpid()}\n{folder_of(howdah)}\n1\n5432\n.\n\n  1 1\nready\n")
     howdah.start()
@@ -452,8 +471,7 @@ def test_pid_file_that_names_a_stranger(make):
 def test_orphaned_backend_is_waited_for(make):
     """A postmaster was killed; one of its processes is still about to
     end."""
-    howdah = make().start()
-    howdah.stop()
+    howdah = make()
     (make.root / "postgres").symlink_to("/bin/sleep")
     left = as_server(make.root / "postgres", "1000", cwd=folder_of(howdah),
                      start_new_session=True)
@@ -468,8 +486,7 @@ def test_orphaned_backend_is_waited_for(make):
 
 
 def test_shell_in_the_folder_does_not_matter(make):
-    howdah = make().start()
-    howdah.stop()
+    howdah = make()
     shell = as_server("sleep", "1000", cwd=folder_of(howdah),
                       start_new_session=True)
     try:
