@@ -6,7 +6,9 @@
 
 #include "base/check.h"
 
-enum { BUF_FIRST = 64 };
+enum {
+	BUF_FIRST = 64
+};
 
 void buf_deinit(struct buf *b)
 {

@@ -7,10 +7,10 @@
  */
 #include "base/mem.h"
 
-#define check(cond)                                                  \
-	do {                                                         \
-		if (UNLIKELY(!(cond)))                               \
-			check_failed(#cond, __FILE__, __LINE__);     \
+#define check(cond)                                                            \
+	do {                                                                   \
+		if (UNLIKELY(!(cond)))                                         \
+			check_failed(#cond, __FILE__, __LINE__);               \
 	} while (0)
 
 NORETURN void check_failed(const char *cond, const char *file, int line);

@@ -6,7 +6,7 @@
 #include "base/check.h"
 
 static const struct fault_row rows[] = {
-#define FAULT(name, sqlstate, http, s3, text) \
+#define FAULT(name, sqlstate, http, s3, text)                                  \
 	{ #name, sqlstate, http, s3, text },
 #include "proto/faults.def"
 #undef FAULT

@@ -25,7 +25,7 @@ struct fault {
 	enum fault_code code;
 	char text[256];
 	char detail[192]; /* empty when there is nothing to add */
-	char hint[192];   /* the same */
+	char hint[192];	  /* the same */
 };
 
 const struct fault_row *fault_row(enum fault_code code);

@@ -13,13 +13,13 @@ struct list {
 
 #define list_entry(node, type, member) container_of(node, type, member)
 
-#define list_each(node, head) \
-	for (struct list *node = (head)->next; node != (head); \
+#define list_each(node, head)                                                  \
+	for (struct list *node = (head)->next; node != (head);                 \
 		node = node->next)
 
 /* The current member may be removed while walking. */
-#define list_each_safe(node, head)                                       \
-	for (struct list *node = (head)->next, *next_ = node->next;      \
+#define list_each_safe(node, head)                                             \
+	for (struct list *node = (head)->next, *next_ = node->next;            \
 		node != (head); node = next_, next_ = node->next)
 
 static inline void list_init(struct list *head)

@@ -14,7 +14,9 @@
 #include "base/buf.h"
 #include "base/check.h"
 
-enum { LOG_MSG_MAX = 2048 };
+enum {
+	LOG_MSG_MAX = 2048
+};
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
@@ -25,16 +27,15 @@ static struct {
 	char process[32];
 } settings = { LOG_INFO, LOG_LOGFMT, "howdah" };
 
-void log_setup(enum log_level level, enum log_format format,
-	const char *process)
+void log_setup(
+	enum log_level level, enum log_format format, const char *process)
 {
 	settings.level = level;
 	settings.format = format;
 	snprintf(settings.process, sizeof(settings.process), "%s", process);
 }
 
-void log_setup_words(const char *level, const char *format,
-	const char *process)
+void log_setup_words(const char *level, const char *format, const char *process)
 {
 	size_t i = 0;
 
@@ -50,8 +51,7 @@ bool log_enabled(enum log_level level)
 	return level <= settings.level;
 }
 
-bool log_limit_pass(struct log_limit *limit, uint32_t burst,
-	uint32_t *ret_held)
+bool log_limit_pass(struct log_limit *limit, uint32_t burst, uint32_t *ret_held)
 {
 	uint64_t second = (uint64_t)time(NULL);
 

@@ -12,8 +12,16 @@
  */
 #include "base/mem.h"
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
-enum log_format { LOG_LOGFMT, LOG_JSON };
+enum log_level {
+	LOG_ERROR,
+	LOG_WARN,
+	LOG_INFO,
+	LOG_DEBUG
+};
+enum log_format {
+	LOG_LOGFMT,
+	LOG_JSON
+};
 
 /* Who speaks: "session" 42. Embedded in what it names; may be NULL. */
 struct log_scope {
@@ -32,25 +40,25 @@ struct log_limit {
 };
 
 /* The process-wide settings; process is copied ("supervisor", "worker-0"). */
-void log_setup(enum log_level level, enum log_format format,
-	const char *process);
+void log_setup(
+	enum log_level level, enum log_format format, const char *process);
 /* The same from the options' words: "info", "logfmt". */
-void log_setup_words(const char *level, const char *format,
-	const char *process);
+void log_setup_words(
+	const char *level, const char *format, const char *process);
 bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const struct log_scope *scope,
 	const char *event, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 /* Asks the limit first: true when the line may be written. */
-bool log_limit_pass(struct log_limit *limit, uint32_t burst,
-	uint32_t *ret_held);
+bool log_limit_pass(
+	struct log_limit *limit, uint32_t burst, uint32_t *ret_held);
 
 #define log_error(scope, ...) log_write(LOG_ERROR, scope, __VA_ARGS__)
-#define log_warn(scope, ...) log_write(LOG_WARN, scope, __VA_ARGS__)
-#define log_info(scope, ...) log_write(LOG_INFO, scope, __VA_ARGS__)
-#define log_debug(scope, ...)                                       \
-	do {                                                        \
-		if (UNLIKELY(log_enabled(LOG_DEBUG)))               \
-			log_write(LOG_DEBUG, scope, __VA_ARGS__);   \
+#define log_warn(scope, ...)  log_write(LOG_WARN, scope, __VA_ARGS__)
+#define log_info(scope, ...)  log_write(LOG_INFO, scope, __VA_ARGS__)
+#define log_debug(scope, ...)                                                  \
+	do {                                                                   \
+		if (UNLIKELY(log_enabled(LOG_DEBUG)))                          \
+			log_write(LOG_DEBUG, scope, __VA_ARGS__);              \
 	} while (0)

@@ -13,26 +13,26 @@
 #include <sys/param.h> /* MIN, MAX */
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define BIT(n) (1u << (n))
+#define BIT(n)	      (1u << (n))
 
-#define container_of(ptr, type, member) \
-	((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member)                                        \
+	((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* Runs fn(&variable) when the variable leaves its scope. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
 /* Hands over what p points at and leaves NULL behind. */
-#define TAKE(p)                            \
-	({                                 \
-		__typeof__(p) *p_ = &(p);  \
-		__typeof__(p) t_ = *p_;    \
-		*p_ = NULL;                \
-		t_;                        \
+#define TAKE(p)                                                                \
+	({                                                                     \
+		__typeof__(p) *p_ = &(p);                                      \
+		__typeof__(p) t_ = *p_;                                        \
+		*p_ = NULL;                                                    \
+		t_;                                                            \
 	})
 
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
-#define NORETURN __attribute__((noreturn))
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define NORETURN	       __attribute__((noreturn))
+#define UNLIKELY(x)	       __builtin_expect(!!(x), 0)
 
 /* Zeroed memory for one object of a type; never NULL. */
 #define xnew(type) ((type *)xcalloc(1, sizeof(type)))

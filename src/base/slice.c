@@ -9,7 +9,7 @@ enum {
 bool slice_equal_nocase(struct slice a, struct slice b)
 {
 	return a.len == b.len &&
-		(a.len == 0 || !strncasecmp(a.data, b.data, a.len));
+	       (a.len == 0 || !strncasecmp(a.data, b.data, a.len));
 }
 
 bool slice_is_nocase(struct slice a, const char *text)
@@ -20,7 +20,7 @@ bool slice_is_nocase(struct slice a, const char *text)
 bool slice_starts_with(struct slice s, struct slice prefix)
 {
 	return s.len >= prefix.len &&
-		slice_equal(slice_of(s.data, prefix.len), prefix);
+	       slice_equal(slice_of(s.data, prefix.len), prefix);
 }
 
 int slice_order(struct slice a, struct slice b)

@@ -5,7 +5,9 @@
 
 #include "base/check.h"
 
-enum { TABLE_FIRST = 8 };
+enum {
+	TABLE_FIRST = 8
+};
 
 void table_init(struct table *t)
 {
@@ -44,8 +46,8 @@ static inline void sip_round(struct sip *s)
 	s->v2 = rotl(s->v2, 32);
 }
 
-uint64_t sip_hash(const uint64_t key[2], uint64_t so_far, const void *data,
-	size_t len)
+uint64_t sip_hash(
+	const uint64_t key[2], uint64_t so_far, const void *data, size_t len)
 {
 	struct sip s = {
 		key[0] ^ 0x736f6d6570736575 ^ so_far,
@@ -77,8 +79,8 @@ uint64_t sip_hash(const uint64_t key[2], uint64_t so_far, const void *data,
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-uint64_t table_hash_more(const struct table *t, uint64_t so_far,
-	const void *data, size_t len)
+uint64_t table_hash_more(
+	const struct table *t, uint64_t so_far, const void *data, size_t len)
 {
 	return sip_hash(t->key, so_far, data, len);
 }
@@ -149,8 +151,8 @@ void table_remove(struct table *t, struct table_node *node)
 	t->len--;
 }
 
-struct table_node *table_next(const struct table *t,
-	const struct table_node *node)
+struct table_node *table_next(
+	const struct table *t, const struct table_node *node)
 {
 	size_t i = 0;
 

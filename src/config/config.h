@@ -243,8 +243,8 @@ int config_set(const struct config *old, struct slice name, struct slice value,
  * options; config_unpack() there makes the config that was packed here.
  * -EINVAL when the bytes are no such thing. */
 void config_pack(const struct config *c, struct buf *ret);
-int config_unpack(const struct config *old, struct slice packed,
-	struct config **ret);
+int config_unpack(
+	const struct config *old, struct slice packed, struct config **ret);
 
 /* Appends the value as a user would write it, secrets as ***. */
 void config_show(const struct config *c, enum option_id id, struct buf *ret);

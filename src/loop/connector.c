@@ -60,7 +60,8 @@ static void connector_fail(struct connector *c, int error, const char *why)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
-	snprintf(c->text, sizeof(c->text), "%.96s:%u: %s", c->host, c->port, why);
+	snprintf(c->text, sizeof(c->text), "%.96s:%u: %s", c->host, c->port,
+		why);
 	connector_report(c, -1, error);
 }
 
@@ -114,11 +115,11 @@ static void on_connect_ready(uv_poll_t *poll, int status, int events)
 		connector_won(c);
 }
 
-static int start_connect(struct connector *c, const struct sockaddr *to,
-	socklen_t len)
+static int start_connect(
+	struct connector *c, const struct sockaddr *to, socklen_t len)
 {
-	c->fd = socket(to->sa_family,
-		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	c->fd = socket(
+		to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return -errno;
 	if (connect(c->fd, to, len) < 0 && errno != EINPROGRESS) {
@@ -162,8 +163,8 @@ static void try_next(struct connector *c)
 	connector_fail(c, c->error, strerror(-c->error));
 }
 
-static void on_looked_up(uv_getaddrinfo_t *lookup, int status,
-	struct addrinfo *found)
+static void on_looked_up(
+	uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
 {
 	struct connector *c = container_of(lookup, struct connector, lookup);
 

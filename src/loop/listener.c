@@ -150,8 +150,7 @@ void peer_text(const struct sockaddr *peer, char *text, size_t size)
 		return;
 	case AF_INET6:
 		inet_ntop(AF_INET6, &in6->sin6_addr, address, sizeof(address));
-		snprintf(text, size, "[%s]:%u", address,
-			ntohs(in6->sin6_port));
+		snprintf(text, size, "[%s]:%u", address, ntohs(in6->sin6_port));
 		return;
 	default:
 		snprintf(text, size, "unix");

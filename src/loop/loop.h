@@ -127,9 +127,9 @@ struct stream_queue {
 struct stream {
 	uv_poll_t poll;
 	const struct stream_ops *ops;
-	struct loop *loop; /* borrowed */
-	struct tls *tls;   /* NULL: plain */
-	struct list dirty; /* in the loop's list while output waits */
+	struct loop *loop;     /* borrowed */
+	struct tls *tls;       /* NULL: plain */
+	struct list dirty;     /* in the loop's list while output waits */
 	struct list finishing; /* in the loop's list while a peer reads on */
 	uint64_t finish_at;
 	char *in;
@@ -235,16 +235,18 @@ void tls_context_unref(struct tls_context *ctx);
  * "postgresql"; otherwise it may offer none, but no list without it. Client:
  * host is for SNI and for verify-full, which needs one.
  */
-void stream_secure_server(struct stream *s, struct tls_context *ctx,
-	bool must_alpn);
-void stream_secure_client(struct stream *s, struct tls_context *ctx,
-	const char *host);
+void stream_secure_server(
+	struct stream *s, struct tls_context *ctx, bool must_alpn);
+void stream_secure_client(
+	struct stream *s, struct tls_context *ctx, const char *host);
 
 /* What an error given to failed() or broken() means, TLS's own included.
  * Valid until the stream is closed. */
 const char *stream_error_text(const struct stream *s, int error);
 
-enum { TLS_HASH_MAX = 64 };
+enum {
+	TLS_HASH_MAX = 64
+};
 
 /* RFC 5929 tls-server-end-point of the server's certificate, at most
  * TLS_HASH_MAX bytes; 0 when there is none: no TLS, or a certificate signed
@@ -261,13 +263,15 @@ const char *tls_cipher(const struct stream *s);
 /* ---- listening, connecting ------------------------------------------- */
 
 /* Room for "[address]:port" or "unix:path". */
-enum { PEER_TEXT_MAX = 128 };
+enum {
+	PEER_TEXT_MAX = 128
+};
 
 struct listener;
 
 /* The descriptor is the callee's. peer is borrowed. */
-typedef void listener_accept_fn(struct listener *l, int fd,
-	const struct sockaddr *peer);
+typedef void listener_accept_fn(
+	struct listener *l, int fd, const struct sockaddr *peer);
 
 struct listener {
 	uv_poll_t poll;

@@ -29,10 +29,10 @@ struct loop {
 	uv_loop_t uv;
 	uv_prepare_t before_wait;
 	uv_check_t after_wait;
-	struct list dirty; /* streams with output of this turn */
-	struct list finishing; /* streams ending, the longest first */
-	struct timer finish;   /* runs while that list has members */
-	uint64_t finish_ms;    /* STREAM_FINISH_MS */
+	struct list dirty;	     /* streams with output of this turn */
+	struct list finishing;	     /* streams ending, the longest first */
+	struct timer finish;	     /* runs while that list has members */
+	uint64_t finish_ms;	     /* STREAM_FINISH_MS */
 	struct stream_chunk *chunks; /* free ones */
 	size_t n_chunks;
 	struct {
@@ -84,10 +84,10 @@ struct tls_context {
 struct tls {
 	struct ssl_st *ssl;
 	struct tls_context *context; /* ref */
-	struct stream *stream;       /* borrowed */
+	struct stream *stream;	     /* borrowed */
 	struct stream_queue plain;   /* written and not encrypted yet */
-	struct slice wire;           /* borrowed: came, and SSL has not read it */
-	char *error;                 /* why it failed */
+	struct slice wire; /* borrowed: came, and SSL has not read it */
+	char *error;	   /* why it failed */
 	bool must_alpn;
 	bool is_started;
 	bool is_done; /* the handshake */
@@ -97,8 +97,8 @@ struct tls {
 /* Takes what came from the socket, all of it, and carries the handshake on.
  * Returns how many bytes are in plain, which has room for TLS_RECORD_MAX more
  * than wire.len. What TLS has to say goes to stream_write_wire(). */
-size_t tls_decrypt(struct tls *tls, struct slice wire, char *plain,
-	size_t size);
+size_t tls_decrypt(
+	struct tls *tls, struct slice wire, char *plain, size_t size);
 
 /* The socket's end without TLS's own. */
 void tls_cut(struct tls *tls);

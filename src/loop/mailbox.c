@@ -13,7 +13,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { MAILS_PER_TURN = 64 };
+enum {
+	MAILS_PER_TURN = 64
+};
 
 /* What stands in front of the payload. */
 struct mail_header {
@@ -35,8 +37,8 @@ static const struct {
 	const char *name;
 	bool is_for_doors;
 } kinds[] = {
-#define PROCESS false
-#define DOOR true
+#define PROCESS			    false
+#define DOOR			    true
 #define CONTROL(name, reader, what) { #name, reader },
 #include "proto/control.def"
 #undef CONTROL
@@ -159,7 +161,11 @@ int mailbox_send(struct mailbox *m, const struct mail *mail)
 
 /* ---- receiving -------------------------------------------------------- */
 
-enum received { RECEIVED_MAIL, RECEIVED_NOTHING, RECEIVED_END };
+enum received {
+	RECEIVED_MAIL,
+	RECEIVED_NOTHING,
+	RECEIVED_END
+};
 
 static enum received receive_one(struct mailbox *m)
 {
@@ -183,8 +189,7 @@ static enum received receive_one(struct mailbox *m)
 	mail.kind = header.kind;
 	mail.from = header.from;
 	mail.to = header.to;
-	mail.payload =
-		slice_of(m->loop->scratch, (size_t)n - sizeof(header));
+	mail.payload = slice_of(m->loop->scratch, (size_t)n - sizeof(header));
 	m->ops->mail(m, &mail);
 	return RECEIVED_MAIL;
 }

@@ -44,8 +44,8 @@ void chunks_deinit(struct loop *loop)
 	}
 }
 
-void queue_append(struct stream_queue *q, struct loop *loop, const void *data,
-	size_t len)
+void queue_append(
+	struct stream_queue *q, struct loop *loop, const void *data, size_t len)
 {
 	const char *from = data;
 

@@ -115,10 +115,10 @@ static ssize_t write_some(struct stream *s, size_t *ret_offered)
 	message.msg_iovlen =
 		queue_vector(&s->out, vector, FLUSH_CHUNKS, ret_offered);
 	do {
-		n = message.msg_iovlen == 1 ?
-			send(s->fd, vector[0].iov_base, vector[0].iov_len,
-				MSG_NOSIGNAL) :
-			sendmsg(s->fd, &message, MSG_NOSIGNAL);
+		n = message.msg_iovlen == 1
+			    ? send(s->fd, vector[0].iov_base, vector[0].iov_len,
+				      MSG_NOSIGNAL)
+			    : sendmsg(s->fd, &message, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }

@@ -56,8 +56,8 @@ static long on_bio_ctrl(BIO *bio, int command, long number, void *pointer)
  * is the one before the first that it gives out. */
 BIO_METHOD *tls_bio_create(void)
 {
-	BIO_METHOD *bio = BIO_meth_new(BIO_TYPE_START | BIO_TYPE_SOURCE_SINK,
-		"howdah stream");
+	BIO_METHOD *bio = BIO_meth_new(
+		BIO_TYPE_START | BIO_TYPE_SOURCE_SINK, "howdah stream");
 
 	check(bio);
 	BIO_meth_set_read(bio, on_bio_read);
@@ -96,8 +96,8 @@ void tls_destroy(struct tls *tls)
 	free(tls);
 }
 
-void stream_secure_server(struct stream *s, struct tls_context *ctx,
-	bool must_alpn)
+void stream_secure_server(
+	struct stream *s, struct tls_context *ctx, bool must_alpn)
 {
 	struct tls *tls = tls_create(s, ctx);
 
@@ -120,15 +120,15 @@ static void expect_name(SSL *ssl, const char *host)
 
 	/* Without a name OpenSSL would check none and be content. */
 	check(host && *host);
-	X509_VERIFY_PARAM_set_hostflags(param,
-		X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	X509_VERIFY_PARAM_set_hostflags(
+		param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1)
 		return;
 	check(X509_VERIFY_PARAM_set1_host(param, host, 0) == 1);
 }
 
-void stream_secure_client(struct stream *s, struct tls_context *ctx,
-	const char *host)
+void stream_secure_client(
+	struct stream *s, struct tls_context *ctx, const char *host)
 {
 	struct tls *tls = tls_create(s, ctx);
 
@@ -265,17 +265,17 @@ const char *tls_version(const struct stream *s)
 
 const char *tls_cipher(const struct stream *s)
 {
-	return s->tls && s->tls->is_done ? SSL_get_cipher_name(s->tls->ssl) :
-					   "";
+	return s->tls && s->tls->is_done ? SSL_get_cipher_name(s->tls->ssl)
+					 : "";
 }
 
 static X509 *server_certificate(const struct stream *s)
 {
 	if (!s->tls || !s->tls->is_done)
 		return NULL;
-	return SSL_is_server(s->tls->ssl) ?
-		SSL_get_certificate(s->tls->ssl) :
-		SSL_get0_peer_certificate(s->tls->ssl);
+	return SSL_is_server(s->tls->ssl)
+		       ? SSL_get_certificate(s->tls->ssl)
+		       : SSL_get0_peer_certificate(s->tls->ssl);
 }
 
 /* RFC 5929, 4.1: the hash of the certificate's signature, but nothing weaker
@@ -292,8 +292,8 @@ size_t tls_endpoint_hash(const struct stream *s, uint8_t *hash)
 		return 0;
 	if (nid == NID_undef)
 		return 0;
-	kind = nid == NID_md5 || nid == NID_sha1 ? EVP_sha256() :
-						   EVP_get_digestbynid(nid);
+	kind = nid == NID_md5 || nid == NID_sha1 ? EVP_sha256()
+						 : EVP_get_digestbynid(nid);
 	if (!kind || X509_digest(cert, kind, hash, &len) != 1)
 		return 0;
 	return len;

@@ -17,12 +17,14 @@
 
 enum {
 	SESSION_CONTEXT_LEN = 32, /* SHA-256, and all that OpenSSL takes */
-	TICKET_KEYS_LEN = 80,     /* name 16, HMAC 32, AES 32 */
+	TICKET_KEYS_LEN = 80,	  /* name 16, HMAC 32, AES 32 */
 };
 
 /* ALPN's wire format: each name behind its length. */
 static const unsigned char alpn[] = "\012postgresql";
-enum { ALPN_LEN = sizeof(alpn) - 1 };
+enum {
+	ALPN_LEN = sizeof(alpn) - 1
+};
 
 struct mode {
 	const char *name;
@@ -42,9 +44,9 @@ static const struct mode modes[] = {
 void tls_reason(char *text, size_t size)
 {
 	unsigned long error = ERR_peek_error();
-	const char *reason = ERR_SYSTEM_ERROR(error) ?
-		strerror(ERR_GET_REASON(error)) :
-		ERR_reason_error_string(error);
+	const char *reason = ERR_SYSTEM_ERROR(error)
+				     ? strerror(ERR_GET_REASON(error))
+				     : ERR_reason_error_string(error);
 
 	if (reason)
 		snprintf(text, size, "%s", reason);
@@ -133,8 +135,8 @@ static int use_key(SSL_CTX *ssl, const char *file, bool *ret_is_locked)
 	return r;
 }
 
-static int load_key(SSL_CTX *ssl, const char *cert, const char *key,
-	struct fault *f)
+static int load_key(
+	SSL_CTX *ssl, const char *cert, const char *key, struct fault *f)
 {
 	bool is_locked = false;
 	bool is_used;
@@ -164,8 +166,8 @@ static int load_key(SSL_CTX *ssl, const char *cert, const char *key,
 	return file_fault(f, "private key", key);
 }
 
-static int load_pair(SSL_CTX *ssl, const char *cert, const char *key,
-	struct fault *f)
+static int load_pair(
+	SSL_CTX *ssl, const char *cert, const char *key, struct fault *f)
 {
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(ssl, cert) != 1)
@@ -194,7 +196,8 @@ static struct tls_context *context_create(const SSL_METHOD *method)
 	ctx->bio = tls_bio_create();
 	check(SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1);
 	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION |
-			SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+					 SSL_OP_NO_COMPRESSION |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	/* An idle connection keeps no record buffers. The modes for writes
 	 * that must be repeated are not needed: our BIO takes everything. */
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
@@ -275,8 +278,8 @@ static void set_session_context(SSL_CTX *ssl)
 	check(X509_digest(SSL_CTX_get0_certificate(ssl), EVP_sha256(), id,
 		      NULL) == 1);
 	for (int i = 0; i < sk_X509_OBJECT_num(known); i++) {
-		X509 *ca = X509_OBJECT_get0_X509(
-			sk_X509_OBJECT_value(known, i));
+		X509 *ca =
+			X509_OBJECT_get0_X509(sk_X509_OBJECT_value(known, i));
 
 		if (!ca)
 			continue;
@@ -307,7 +310,7 @@ static void set_tickets(SSL_CTX *ssl, const void *tickets)
  * be one is for the login to decide. */
 static int ask_for_certificate(SSL_CTX *ssl, const char *ca, struct fault *f)
 {
-	STACK_OF(X509_NAME) *names;
+	STACK_OF(X509_NAME) * names;
 
 	if (load_authorities(ssl, ca, f) < 0)
 		return -EINVAL;
@@ -357,8 +360,8 @@ static const struct mode *mode_find(const char *name, struct fault *f)
 static int set_roots(struct tls_context *ctx, const struct mode *mode,
 	const char *root, struct fault *f)
 {
-	bool is_system = is_set(root) ? !strcmp(root, "system") :
-					mode->verifies;
+	bool is_system =
+		is_set(root) ? !strcmp(root, "system") : mode->verifies;
 
 	if (!is_system && !is_set(root))
 		return 0;
@@ -384,7 +387,8 @@ static int set_client_pair(struct tls_context *ctx, const char *cert,
 		return 0;
 	if (is_set(cert) && is_set(key))
 		return load_pair(ctx->ssl, cert, key, f);
-	fault_set(f, FAULT_BAD_VALUE, "sslcert and sslkey go together: %s is missing",
+	fault_set(f, FAULT_BAD_VALUE,
+		"sslcert and sslkey go together: %s is missing",
 		is_set(cert) ? "sslkey" : "sslcert");
 	return -EINVAL;
 }

@@ -1,7 +1,7 @@
 #include "metrics/metrics.h"
 
 static const struct metric_row rows[] = {
-#define METRIC(field, name, kind, unit, what) \
+#define METRIC(field, name, kind, unit, what)                                  \
 	{ name, METRIC_##kind, unit, what },
 #include "proto/metrics.def"
 #undef METRIC

@@ -7,7 +7,10 @@
  */
 #include "page/page.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };
+enum metric_kind {
+	METRIC_COUNTER,
+	METRIC_GAUGE
+};
 
 enum metric_id {
 #define METRIC(field, name, kind, unit, what) METRIC_##field,
@@ -31,8 +34,8 @@ struct metrics {
 };
 
 /* The page must have been made with METRIC_ID_END counters. */
-static inline void metrics_init(struct metrics *m, struct page *page,
-	unsigned worker)
+static inline void metrics_init(
+	struct metrics *m, struct page *page, unsigned worker)
 {
 	m->counters = page_counters(page, worker);
 }
@@ -42,8 +45,8 @@ static inline uint64_t metrics_get(const struct metrics *m, enum metric_id id)
 	return atomic_load_explicit(&m->counters[id], memory_order_relaxed);
 }
 
-static inline void metrics_set(struct metrics *m, enum metric_id id,
-	uint64_t value)
+static inline void metrics_set(
+	struct metrics *m, enum metric_id id, uint64_t value)
 {
 	atomic_store_explicit(&m->counters[id], value, memory_order_relaxed);
 }

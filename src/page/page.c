@@ -20,7 +20,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { CACHE_LINE = 64 };
+enum {
+	CACHE_LINE = 64
+};
 
 typedef _Atomic uint32_t cell;
 
@@ -40,7 +42,7 @@ struct page {
 	size_t size;
 	unsigned n_workers;
 	unsigned n_counters;
-	size_t counters_stride;     /* in counters */
+	size_t counters_stride;	    /* in counters */
 	_Atomic uint64_t *counters; /* the same address in every process */
 	struct page_cells *cells;
 	uint64_t hash_key[2];
@@ -144,8 +146,8 @@ uint64_t page_counter_sum(struct page *page, unsigned counter)
 
 	check(counter < page->n_counters);
 	for (unsigned i = 0; i <= page->n_workers; i++)
-		sum += atomic_load_explicit(page_counters(page, i) + counter,
-			memory_order_relaxed);
+		sum += atomic_load_explicit(
+			page_counters(page, i) + counter, memory_order_relaxed);
 	return sum;
 }
 
@@ -191,8 +193,8 @@ static void cell_give(cell *c)
 }
 
 /* One more of a kind, when the sum of all stays within max. */
-static bool cell_take(struct page *page, unsigned worker, cell *first,
-	uint32_t max)
+static bool cell_take(
+	struct page *page, unsigned worker, cell *first, uint32_t max)
 {
 	cell *own = cell_of(page, worker, first);
 	bool fits;
@@ -215,8 +217,8 @@ int page_pool_slot(struct page *page, uint64_t key_hash, unsigned *ret_slot)
 		unsigned slot = (unsigned)((wanted + i) % PAGE_POOLS);
 		uint64_t found = 0;
 
-		if (atomic_compare_exchange_strong(&page->pool_keys[slot],
-			    &found, wanted) ||
+		if (atomic_compare_exchange_strong(
+			    &page->pool_keys[slot], &found, wanted) ||
 			found == wanted) {
 			*ret_slot = slot;
 			return 0;
@@ -268,8 +270,8 @@ uint32_t page_pool_used(struct page *page, unsigned slot)
 	return sum_cells(page, &page->cells->pool_permits[slot]);
 }
 
-void page_waiting_set(struct page *page, unsigned worker, unsigned slot,
-	uint32_t n_waiting)
+void page_waiting_set(
+	struct page *page, unsigned worker, unsigned slot, uint32_t n_waiting)
 {
 	struct page_cells *own = cells_of(page, worker);
 
@@ -290,8 +292,8 @@ static uint32_t sum_others(struct page *page, unsigned worker, cell *first)
 	return sum;
 }
 
-uint32_t page_waiting_elsewhere(struct page *page, unsigned worker,
-	unsigned slot)
+uint32_t page_waiting_elsewhere(
+	struct page *page, unsigned worker, unsigned slot)
 {
 	check(slot < PAGE_POOLS);
 	return sum_others(page, worker, &page->cells->pool_waiting[slot]);
@@ -324,9 +326,8 @@ void page_pinned_leave(struct page *page, unsigned worker)
 	cell_give(&cells_of(page, worker)->pinned);
 }
 
-bool page_login_enter(struct page *page, unsigned worker,
-	struct slice address, uint32_t max, uint32_t max_per_address,
-	uint32_t *ret_slot)
+bool page_login_enter(struct page *page, unsigned worker, struct slice address,
+	uint32_t max, uint32_t max_per_address, uint32_t *ret_slot)
 {
 	struct page_cells *all = page->cells;
 	struct page_cells *own = cells_of(page, worker);
@@ -335,7 +336,7 @@ bool page_login_enter(struct page *page, unsigned worker,
 
 	takers_lock(page);
 	fits = sum_cells(page, &all->logins) < max &&
-		sum_cells(page, &all->address_logins[slot]) < max_per_address;
+	       sum_cells(page, &all->address_logins[slot]) < max_per_address;
 	if (fits) {
 		own->logins = own->logins + 1;
 		own->address_logins[slot] = own->address_logins[slot] + 1;

@@ -58,7 +58,7 @@ int page_pool_slot(struct page *page, uint64_t key_hash, unsigned *ret_slot);
 
 enum page_take {
 	PAGE_TAKEN,
-	PAGE_POOL_FULL,    /* this pool has its size */
+	PAGE_POOL_FULL,	   /* this pool has its size */
 	PAGE_GATEWAY_FULL, /* the hard cap is reached */
 };
 
@@ -73,11 +73,11 @@ uint32_t page_pool_used(struct page *page, unsigned slot);
  * Who waits for a permit of a pool: a worker sets how many of its clients
  * wait and lack a connection; others with idle ones give them up.
  */
-void page_waiting_set(struct page *page, unsigned worker, unsigned slot,
-	uint32_t n_waiting);
+void page_waiting_set(
+	struct page *page, unsigned worker, unsigned slot, uint32_t n_waiting);
 /* Clients of all other workers that wait for this pool. */
-uint32_t page_waiting_elsewhere(struct page *page, unsigned worker,
-	unsigned slot);
+uint32_t page_waiting_elsewhere(
+	struct page *page, unsigned worker, unsigned slot);
 /* Any pool at all, of any other worker. */
 uint32_t page_waiting_anywhere(struct page *page, unsigned worker);
 
@@ -90,9 +90,8 @@ bool page_pinned_enter(struct page *page, unsigned worker, uint32_t max);
 void page_pinned_leave(struct page *page, unsigned worker);
 /* Connections that have not logged in: in all, and by address. The address
  * is hashed to a slot; *ret_slot goes to page_login_leave(). */
-bool page_login_enter(struct page *page, unsigned worker,
-	struct slice address, uint32_t max, uint32_t max_per_address,
-	uint32_t *ret_slot);
+bool page_login_enter(struct page *page, unsigned worker, struct slice address,
+	uint32_t max, uint32_t max_per_address, uint32_t *ret_slot);
 void page_login_leave(struct page *page, unsigned worker, uint32_t slot);
 
 uint32_t page_clients(struct page *page);

@@ -69,8 +69,8 @@ struct backend *backend_create(struct flavour *flavour, bool is_reserve)
 	return b;
 }
 
-void backend_lend(struct backend *b, const struct backend_ops *ops,
-	void *tenant)
+void backend_lend(
+	struct backend *b, const struct backend_ops *ops, void *tenant)
 {
 	b->ops = ops;
 	b->tenant = tenant;
@@ -91,8 +91,8 @@ static void replies_grow(struct backend *b)
 	b->replies.head = 0;
 }
 
-struct reply *backend_expect(struct backend *b, enum reply_kind kind,
-	uint8_t flags)
+struct reply *backend_expect(
+	struct backend *b, enum reply_kind kind, uint8_t flags)
 {
 	struct reply *r;
 
@@ -130,23 +130,23 @@ static bool prepared_equal(const struct table_node *node, const void *key)
 	return container_of(node, struct prepared, node)->statement == key;
 }
 
-static uint64_t prepared_hash(const struct backend *b,
-	const struct statement *st)
+static uint64_t prepared_hash(
+	const struct backend *b, const struct statement *st)
 {
 	return table_hash(&b->prepared, &st->id, sizeof(st->id));
 }
 
-static struct prepared *prepared_find(struct backend *b,
-	const struct statement *st)
+static struct prepared *prepared_find(
+	struct backend *b, const struct statement *st)
 {
-	struct table_node *node = table_find(&b->prepared,
-		prepared_hash(b, st), prepared_equal, st);
+	struct table_node *node = table_find(
+		&b->prepared, prepared_hash(b, st), prepared_equal, st);
 
 	return node ? container_of(node, struct prepared, node) : NULL;
 }
 
-bool backend_has(struct backend *b, const struct statement *st,
-	uint64_t *ret_generation)
+bool backend_has(
+	struct backend *b, const struct statement *st, uint64_t *ret_generation)
 {
 	struct prepared *p = prepared_find(b, st);
 
@@ -157,8 +157,8 @@ bool backend_has(struct backend *b, const struct statement *st,
 	return true;
 }
 
-void backend_prepared(struct backend *b, struct statement *st,
-	uint64_t generation)
+void backend_prepared(
+	struct backend *b, struct statement *st, uint64_t generation)
 {
 	struct prepared *p = prepared_find(b, st);
 
@@ -244,8 +244,7 @@ static void on_backend_eof(struct stream *s)
 
 static void on_backend_failed(struct stream *s, int error)
 {
-	log_debug(&of_stream(s)->log, "backend.failed", "%s",
-		strerror(-error));
+	log_debug(&of_stream(s)->log, "backend.failed", "%s", strerror(-error));
 	backend_lost(of_stream(s));
 }
 
@@ -315,14 +314,14 @@ void backend_close(struct backend *b)
 		stream_close(&b->stream);
 }
 
-
-/* ---- while nobody has it -------------------------------------------------- */
+/* ---- while nobody has it --------------------------------------------------
+ */
 
 /* A reload of the server's configuration: later greetings tell it. */
 static void note_parameter(struct flavour *f, struct slice body)
 {
-	struct slice message = slice_of(body.data - PG_HEAD,
-		body.len + PG_HEAD);
+	struct slice message =
+		slice_of(body.data - PG_HEAD, body.len + PG_HEAD);
 	struct slice name = slice_of(body.data, slice_find(body, '\0'));
 	struct slice rest = buf_slice(&f->greeting);
 	struct pg_head head;
@@ -333,8 +332,8 @@ static void note_parameter(struct flavour *f, struct slice body)
 		struct slice text = slice_from(one, PG_HEAD);
 
 		rest = slice_from(rest, one.len);
-		if (!slice_equal(slice_of(text.data, slice_find(text, '\0')),
-			    name))
+		if (!slice_equal(
+			    slice_of(text.data, slice_find(text, '\0')), name))
 			buf_append_slice(&next, one);
 	}
 	buf_append_slice(&next, message);
@@ -342,8 +341,7 @@ static void note_parameter(struct flavour *f, struct slice body)
 	f->greeting = next;
 }
 
-static size_t on_idle_input(void *tenant, struct backend *b,
-	struct slice bytes)
+static size_t on_idle_input(void *tenant, struct backend *b, struct slice bytes)
 {
 	size_t used = 0;
 	struct pg_head head;

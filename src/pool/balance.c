@@ -25,7 +25,7 @@ static bool is_fit(const struct lease *l, const struct backend *b)
 	if (!b->pool->pools->config->test_scatter)
 		return true;
 	return b->last_session != l->session ||
-		(l->prefer && b->sequence_owner == l->prefer);
+	       (l->prefer && b->sequence_owner == l->prefer);
 }
 
 /* Fewer things to restore is better; the last one used is warmest. */
@@ -50,7 +50,8 @@ static struct backend *choose_idle(const struct lease *l)
 			best = b;
 			best_fit = f;
 		}
-		if (++n == LOOK_AT || best_fit >= (l->prefer ? FIT_BEST : FIT_GOOD))
+		if (++n == LOOK_AT ||
+			best_fit >= (l->prefer ? FIT_BEST : FIT_GOOD))
 			break;
 	}
 	return best;
@@ -96,8 +97,8 @@ bool pool_lease_apart(struct lease *l, struct fault *f)
 
 	if (page_permit_take(pools->page, pools->worker, -1, 0, max) !=
 		PAGE_TAKEN) {
-		fault_set(f, FAULT_BUSY,
-			"all %u server connections are in use", max);
+		fault_set(f, FAULT_BUSY, "all %u server connections are in use",
+			max);
 		fault_hint(f,
 			"HOWDAH_MAX_SERVER_CONNECTIONS sets how many there may be.");
 		return false;
@@ -161,8 +162,8 @@ static struct backend *idle_of_other(struct pool *pool, struct flavour *but)
 
 		if (f == but || list_empty(&f->backends[BACKEND_IDLE]))
 			continue;
-		b = list_entry(f->backends[BACKEND_IDLE].prev, struct backend,
-			link);
+		b = list_entry(
+			f->backends[BACKEND_IDLE].prev, struct backend, link);
 		if (!oldest || b->state_at < oldest->state_at)
 			oldest = b;
 	}
@@ -173,8 +174,8 @@ static struct backend *idle_of_other_pool(struct pool *but)
 {
 	table_each (node, &but->pools->pools) {
 		struct pool *pool = container_of(node, struct pool, node);
-		struct backend *b = pool == but ? NULL :
-						  idle_of_other(pool, NULL);
+		struct backend *b =
+			pool == but ? NULL : idle_of_other(pool, NULL);
 
 		if (b && !pool->n_waiting)
 			return b;
@@ -206,8 +207,8 @@ static bool take_permit(struct pool *pool, struct flavour *f, bool is_reserve)
 {
 	struct pools *pools = pool->pools;
 	const struct config *c = pools->config;
-	uint32_t size = (uint32_t)(is_reserve ? c->max_server_connections :
-						c->pool_size);
+	uint32_t size = (uint32_t)(is_reserve ? c->max_server_connections
+					      : c->pool_size);
 	struct backend *victim;
 
 	switch (page_permit_take(pools->page, pools->worker, (int)pool->slot,
@@ -236,8 +237,7 @@ static void open_one(struct flavour *f, bool is_reserve)
 	if (is_reserve)
 		log_warn(&f->pool->log, "pool.reserve",
 			"%s/%s: every backend is idle in a transaction or pinned while %u clients wait; opening a reserve",
-			f->pool->database, f->pool->user,
-			f->pool->n_waiting);
+			f->pool->database, f->pool->user, f->pool->n_waiting);
 	login_start(b);
 }
 
@@ -276,7 +276,8 @@ static void open_reserve(struct pool *pool, uint64_t now)
 		open_one(l->flavour, true);
 }
 
-/* ---- handing over ---------------------------------------------------------- */
+/* ---- handing over ----------------------------------------------------------
+ */
 
 static struct lease *next_served(struct pool *pool, struct backend **ret_b)
 {
@@ -325,7 +326,8 @@ static void hand_over_scattered(struct pool *pool)
 	l->done(l, list_entry(idle, struct backend, link), NULL);
 }
 
-/* ---- between workers ------------------------------------------------------- */
+/* ---- between workers -------------------------------------------------------
+ */
 
 static uint32_t fair_share(const struct pools *pools)
 {
@@ -379,8 +381,8 @@ void pool_balance(struct pool *pool)
 		give_to_others(pool);
 	hand_over(pool);
 	if (!pool->n_waiting) {
-		page_waiting_set(pool->pools->page, pool->pools->worker,
-			pool->slot, 0);
+		page_waiting_set(
+			pool->pools->page, pool->pools->worker, pool->slot, 0);
 		return;
 	}
 	open_needed(pool);
@@ -388,7 +390,8 @@ void pool_balance(struct pool *pool)
 	ask_others(pool);
 }
 
-/* ---- coming and going ------------------------------------------------------ */
+/* ---- coming and going ------------------------------------------------------
+ */
 
 static void fail_lease(struct lease *l, const struct lease_error *error)
 {
@@ -440,8 +443,8 @@ static void back_off(struct pool *pool, uint64_t now)
 	pool->backoff_ms = MIN(pool->backoff_ms * 2, BACKOFF_MAX_MS);
 }
 
-void pool_open_failed(struct backend *b, struct slice raw,
-	const struct fault *f)
+void pool_open_failed(
+	struct backend *b, struct slice raw, const struct fault *f)
 {
 	struct lease_error error = { .raw = raw, .fault = *f };
 	struct slice sqlstate = pg_error_field(raw, 'C');
@@ -490,7 +493,8 @@ void pool_release(struct backend *b)
 		pool_touch(b->pool);
 }
 
-/* ---- time ------------------------------------------------------------------ */
+/* ---- time ------------------------------------------------------------------
+ */
 
 static void time_out_waiting(struct pool *pool, uint64_t now_us)
 {
@@ -521,7 +525,7 @@ static void retire_idle(struct flavour *f, uint64_t now)
 		struct backend *b = list_entry(node, struct backend, link);
 		bool is_old = b->close_at && now >= b->close_at;
 		bool is_unused = c->server_idle_timeout &&
-			now - b->state_at >= c->server_idle_timeout;
+				 now - b->state_at >= c->server_idle_timeout;
 
 		if (is_old || is_unused || b->must_close)
 			backend_close(b);

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CANCEL_MS = 10000 };
+enum {
+	CANCEL_MS = 10000
+};
 
 struct cancel {
 	struct connector connector;
@@ -19,7 +21,7 @@ struct cancel {
 	struct timer deadline;
 	struct pools *pools;
 	struct backend *backend; /* NULL once it is gone */
-	struct list link;        /* in the backend's cancels */
+	struct list link;	 /* in the backend's cancels */
 	uint32_t pid;
 	struct buf key;
 	uint8_t n_open;
@@ -122,8 +124,7 @@ static void on_cancel_deadline(struct timer *timer)
 
 void backend_cancel(struct backend *b)
 {
-	const struct upstream_host *host =
-		&b->pools->upstream->hosts[b->host];
+	const struct upstream_host *host = &b->pools->upstream->hosts[b->host];
 	struct cancel *c;
 
 	if (!b->key.len || !list_empty(&b->cancels))

@@ -40,8 +40,8 @@ static bool clean_message(struct backend *b, struct slice message)
 	}
 }
 
-static size_t on_clean_input(void *tenant, struct backend *b,
-	struct slice bytes)
+static size_t on_clean_input(
+	void *tenant, struct backend *b, struct slice bytes)
 {
 	size_t used = 0;
 

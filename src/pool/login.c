@@ -11,12 +11,12 @@
 struct login {
 	struct connector connector;
 	struct timer deadline;
-	struct backend *backend;  /* NULL once the login is over */
-	struct backend *orphan;   /* freed with us when its stream never was */
+	struct backend *backend; /* NULL once the login is over */
+	struct backend *orphan;	 /* freed with us when its stream never was */
 	struct scram_client scram;
-	struct buf greeting;      /* ParameterStatus messages so far */
+	struct buf greeting; /* ParameterStatus messages so far */
 	uint8_t n_open;
-	bool awaits_ssl;          /* the one byte that answers SSLRequest */
+	bool awaits_ssl; /* the one byte that answers SSLRequest */
 };
 
 static const struct backend_ops login_ops;
@@ -98,7 +98,8 @@ static void answer_cleartext(struct login *l)
 	size_t begun;
 
 	if (!secret->password) {
-		login_fail(l, "it wants a password in clear, and only a verifier is known here");
+		login_fail(l,
+			"it wants a password in clear, and only a verifier is known here");
 		return;
 	}
 	begun = pg_begin(&message, 'p');
@@ -116,13 +117,14 @@ static void answer_md5(struct login *l, struct slice salt)
 	size_t begun;
 
 	if (!secret->has_md5 && secret->password)
-		secret->has_md5 = md5_secret_make(slice_str(secret->password),
-					  slice_str(pool->user),
-					  &secret->md5) == 0;
+		secret->has_md5 =
+			md5_secret_make(slice_str(secret->password),
+				slice_str(pool->user), &secret->md5) == 0;
 	if (!secret->has_md5 || salt.len != MD5_SALT_LEN ||
 		md5_secret_answer(&secret->md5, (const uint8_t *)salt.data,
 			&answer) < 0) {
-		login_fail(l, "it wants an md5 password, and none is known here");
+		login_fail(
+			l, "it wants an md5 password, and none is known here");
 		return;
 	}
 	begun = pg_begin(&message, 'p');
@@ -144,8 +146,8 @@ static void answer_sasl(struct login *l, struct slice offer)
 	scram_nonce_make(nonce);
 	scram_client_deinit(&l->scram);
 	scram_client_init(&l->scram, slice_of(hash, len));
-	if (scram_client_first(&l->scram, offer,
-		    slice_of(nonce, sizeof(nonce)), &mechanism, &first, &f)) {
+	if (scram_client_first(&l->scram, offer, slice_of(nonce, sizeof(nonce)),
+		    &mechanism, &first, &f)) {
 		login_fail(l, f.text);
 		return;
 	}
@@ -158,9 +160,8 @@ static bool find_keys(struct pool_secret *secret, const struct scram_salt *salt)
 {
 	if (secret->has_keys && scram_salt_equal(&secret->salt, salt))
 		return true;
-	if (!secret->password ||
-		scram_keys_derive(slice_str(secret->password), salt,
-			&secret->keys) != 0)
+	if (!secret->password || scram_keys_derive(slice_str(secret->password),
+					 salt, &secret->keys) != 0)
 		return false;
 	secret->salt = *salt;
 	secret->has_keys = true;
@@ -179,7 +180,8 @@ static void answer_challenge(struct login *l, struct slice challenge)
 		return;
 	}
 	if (!find_keys(secret, &l->scram.salt)) {
-		login_fail(l, "the verifier known here is not the server's, and the password is not known");
+		login_fail(l,
+			"the verifier known here is not the server's, and the password is not known");
 		return;
 	}
 	scram_client_prove(&l->scram, &secret->keys, &final);
@@ -220,7 +222,8 @@ static void on_authentication(struct login *l, struct slice body)
 		check_final(l, data);
 		break;
 	default:
-		login_fail(l, "it wants an authentication method that is not supported");
+		login_fail(l,
+			"it wants an authentication method that is not supported");
 	}
 }
 
@@ -241,7 +244,7 @@ static void on_ready(struct login *l, struct slice body)
 	l->greeting = (struct buf){ 0 };
 	if (lifetime) /* spread, so that not all are replaced at once */
 		b->close_at = loop_now(b->pools->loop) + lifetime -
-			loop_clock_us() % (lifetime / 5 + 1);
+			      loop_clock_us() % (lifetime / 5 + 1);
 	login_end(l);
 	pool_opened(b);
 }
@@ -278,7 +281,8 @@ static void on_message(struct login *l, char type, struct slice message)
 	case PG_BACK_NEGOTIATE_PROTOCOL:
 		break;
 	default:
-		login_fail(l, "it says something that is not PostgreSQL's protocol");
+		login_fail(l,
+			"it says something that is not PostgreSQL's protocol");
 	}
 }
 
@@ -306,13 +310,14 @@ static size_t on_ssl_answer(struct login *l, struct slice bytes)
 
 	l->awaits_ssl = false;
 	if (bytes.len > 1) {
-		login_fail(l, "it sent unencrypted data after its answer to SSLRequest");
+		login_fail(l,
+			"it sent unencrypted data after its answer to SSLRequest");
 	} else if (bytes.data[0] == 'S') {
-		stream_secure_client(&b->stream, b->pools->tls,
-			up->hosts[b->host].host);
+		stream_secure_client(
+			&b->stream, b->pools->tls, up->hosts[b->host].host);
 		send_startup(l);
 	} else if (!strcmp(up->sslmode, "prefer") ||
-		!strcmp(up->sslmode, "allow")) {
+		   !strcmp(up->sslmode, "allow")) {
 		send_startup(l);
 	} else {
 		login_fail(l, "it does not speak TLS, and sslmode asks for it");
@@ -320,8 +325,8 @@ static size_t on_ssl_answer(struct login *l, struct slice bytes)
 	return 1;
 }
 
-static size_t on_login_input(void *tenant, struct backend *b,
-	struct slice bytes)
+static size_t on_login_input(
+	void *tenant, struct backend *b, struct slice bytes)
 {
 	struct login *l = tenant;
 	size_t used = 0;
@@ -338,7 +343,8 @@ static size_t on_login_input(void *tenant, struct backend *b,
 		whole = PG_HEAD + (size_t)head.len;
 		if (pg_head_parse(rest, &head) == PG_HEAD_BAD ||
 			whole > STREAM_READ_MAX) {
-			login_fail(l, "it does not speak PostgreSQL's protocol");
+			login_fail(
+				l, "it does not speak PostgreSQL's protocol");
 			break;
 		}
 		if (rest.len < whole)

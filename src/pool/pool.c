@@ -104,7 +104,7 @@ static bool pool_equal(const struct table_node *node, const void *key)
 	const struct slice *names = key;
 
 	return slice_is(names[0], pool->database) &&
-		slice_is(names[1], pool->user);
+	       slice_is(names[1], pool->user);
 }
 
 static struct pool *pool_create(struct pools *pools, struct slice database,
@@ -116,8 +116,8 @@ static struct pool *pool_create(struct pools *pools, struct slice database,
 
 	buf_put_cstr(&key, database);
 	buf_put_cstr(&key, user);
-	if (page_pool_slot(pools->page, page_hash(pools->page,
-		    buf_slice(&key)), &slot) < 0)
+	if (page_pool_slot(pools->page, page_hash(pools->page, buf_slice(&key)),
+		    &slot) < 0)
 		return NULL;
 	pool = xnew(struct pool);
 	pool->pools = pools;
@@ -154,24 +154,24 @@ struct flavour *flavour_get(struct pools *pools, struct slice database,
 
 	hash = table_hash_more(&pools->pools, hash, user.data, user.len);
 	node = table_find(&pools->pools, hash, pool_equal, names);
-	pool = node ? container_of(node, struct pool, node) :
-		      pool_create(pools, database, user, hash);
+	pool = node ? container_of(node, struct pool, node)
+		    : pool_create(pools, database, user, hash);
 	if (!pool)
 		return NULL;
 	pool_set_secret(pool, secret);
 	hash = table_hash(&pool->flavours, params.data, params.len);
 	node = table_find(&pool->flavours, hash, flavour_equal, &params);
-	return flavour_ref(node ? container_of(node, struct flavour, node) :
-				  flavour_create(pool, params));
+	return flavour_ref(node ? container_of(node, struct flavour, node)
+				: flavour_create(pool, params));
 }
 
 /* ---- all of them -------------------------------------------------------- */
 
 /* Calls fn for every pool; fn must not add or remove pools. */
-#define pools_each_pool(pool, pools)                                   \
-	table_each (pool##_node, &(pools)->pools)                      \
-		for (struct pool *pool = container_of(pool##_node,     \
-			     struct pool, node);                       \
+#define pools_each_pool(pool, pools)                                           \
+	table_each (pool##_node, &(pools)->pools)                              \
+		for (struct pool *pool =                                       \
+				container_of(pool##_node, struct pool, node);  \
 			pool; pool = NULL)
 
 static void on_tick(struct timer *timer)
@@ -179,8 +179,7 @@ static void on_tick(struct timer *timer)
 	struct pools *pools = container_of(timer, struct pools, tick);
 	uint64_t now = loop_now(pools->loop);
 
-	pools_each_pool (pool, pools)
-		pool_tick(pool, now);
+	pools_each_pool(pool, pools) pool_tick(pool, now);
 }
 
 static void on_turn(void *owner)
@@ -208,7 +207,8 @@ struct pools *pools_create(const struct pools_env *env, struct fault *f)
 	pools->worker = env->worker;
 	pools->config = env->config;
 	pools->upstream = up;
-	if (up->hosts[0].host[0] != '/' && strcmp(up->sslmode, "disable") != 0) {
+	if (up->hosts[0].host[0] != '/' &&
+		strcmp(up->sslmode, "disable") != 0) {
 		pools->tls = tls_context_client(up->sslmode, up->sslrootcert,
 			up->sslcert, up->sslkey, f);
 		if (!pools->tls) {
@@ -229,14 +229,12 @@ struct pools *pools_create(const struct pools_env *env, struct fault *f)
 void pools_reload(struct pools *pools, const struct config *next)
 {
 	pools->config = next;
-	pools_each_pool (pool, pools)
-		pool_touch(pool);
+	pools_each_pool(pool, pools) pool_touch(pool);
 }
 
 void pools_bell(struct pools *pools)
 {
-	pools_each_pool (pool, pools)
-		pool_touch(pool);
+	pools_each_pool(pool, pools) pool_touch(pool);
 }
 
 void pools_part_closed(struct pools *pools)
@@ -265,7 +263,8 @@ void pools_close(struct pools *pools, void (*closed)(void *owner), void *owner)
 	pools->is_closing = true;
 	pools->closed = closed;
 	pools->owner = owner;
-	pools_each_pool (pool, pools) {
+	pools_each_pool(pool, pools)
+	{
 		table_each (node, &pool->flavours)
 			flavour_close_backends(
 				container_of(node, struct flavour, node));
@@ -309,7 +308,8 @@ static void flavour_evict(struct flavour *f)
 
 void pools_evict(struct pools *pools, const char *database)
 {
-	pools_each_pool (pool, pools) {
+	pools_each_pool(pool, pools)
+	{
 		if (!is_of(pool, database))
 			continue;
 		table_each (node, &pool->flavours)
@@ -317,10 +317,11 @@ void pools_evict(struct pools *pools, const char *database)
 	}
 }
 
-static void pools_set_paused(struct pools *pools, const char *database,
-	bool is_paused)
+static void pools_set_paused(
+	struct pools *pools, const char *database, bool is_paused)
 {
-	pools_each_pool (pool, pools) {
+	pools_each_pool(pool, pools)
+	{
 		if (!is_of(pool, database))
 			continue;
 		pool->is_paused = is_paused;
@@ -338,7 +339,8 @@ void pools_resume(struct pools *pools, const char *database)
 	pools_set_paused(pools, database, false);
 }
 
-/* ---- numbers -------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------
+ */
 
 static struct pool_stats pool_count(struct pool *pool)
 {
@@ -353,7 +355,8 @@ static struct pool_stats pool_count(struct pool *pool)
 	};
 
 	if (first)
-		stats.longest_wait_us = loop_clock_us() -
+		stats.longest_wait_us =
+			loop_clock_us() -
 			list_entry(first, struct lease, link)->since_us;
 	table_each (node, &pool->flavours) {
 		struct flavour *f = container_of(node, struct flavour, node);
@@ -366,7 +369,8 @@ static struct pool_stats pool_count(struct pool *pool)
 
 void pools_each(struct pools *pools, pool_each_fn *fn, void *ctx)
 {
-	pools_each_pool (pool, pools) {
+	pools_each_pool(pool, pools)
+	{
 		struct pool_stats stats = pool_count(pool);
 
 		fn(ctx, pool, &stats);
@@ -375,7 +379,8 @@ void pools_each(struct pools *pools, pool_each_fn *fn, void *ctx)
 
 void pools_each_backend(struct pools *pools, backend_each_fn *fn, void *ctx)
 {
-	pools_each_pool (pool, pools) {
+	pools_each_pool(pool, pools)
+	{
 		table_each (node, &pool->flavours) {
 			struct flavour *f =
 				container_of(node, struct flavour, node);

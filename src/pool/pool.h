@@ -56,11 +56,11 @@ struct statement {
 	uint32_t n_refs;
 	uint16_t n_oids;
 	uint64_t id;
-	char server_name[24];    /* what a backend knows it by */
-	struct settings *under;  /* ref */
-	struct slice sql;        /* owned, in one block with oids */
-	struct slice oids;       /* 4 * n_oids bytes, network order */
-	bool is_classified;      /* effect is the session layer's to fill */
+	char server_name[24];	/* what a backend knows it by */
+	struct settings *under; /* ref */
+	struct slice sql;	/* owned, in one block with oids */
+	struct slice oids;	/* 4 * n_oids bytes, network order */
+	bool is_classified;	/* effect is the session layer's to fill */
 	struct sql_statement effect;
 	uint64_t parsed_ddl; /* DDL generation when it was last parsed well */
 	uint64_t parsed_at;  /* loop_now() of then; 0: never */
@@ -82,43 +82,43 @@ void statement_unref(struct statement *st);
 enum reply_kind {
 	REPLY_PARSE,
 	REPLY_BIND,
-	REPLY_DESCRIBE,   /* of a portal: T or n */
+	REPLY_DESCRIBE,		  /* of a portal: T or n */
 	REPLY_DESCRIBE_STATEMENT, /* t, then T or n */
 	REPLY_EXECUTE,
 	REPLY_CLOSE,
 	REPLY_SYNC,
-	REPLY_QUERY,      /* everything up to Z */
-	REPLY_FUNCTION,   /* everything up to Z */
-	REPLY_RESTORE,    /* the same, ours: settings put on the backend */
-	REPLY_PROBE,      /* the same, ours: what is left behind on it */
-	REPLY_COPY_END,   /* no answer of its own: where COPY data ended */
-	REPLY_LOCAL,      /* answered here, in this place of the order */
+	REPLY_QUERY,	/* everything up to Z */
+	REPLY_FUNCTION, /* everything up to Z */
+	REPLY_RESTORE,	/* the same, ours: settings put on the backend */
+	REPLY_PROBE,	/* the same, ours: what is left behind on it */
+	REPLY_COPY_END, /* no answer of its own: where COPY data ended */
+	REPLY_LOCAL,	/* answered here, in this place of the order */
 };
 
 enum {
 	REPLY_INJECTED = BIT(0), /* ours: the client must not see the answer */
-	REPLY_REFUSED = BIT(1),  /* meant to fail: the error is ours to say */
-	REPLY_RENAMED = BIT(2),  /* the error names our statement, not theirs */
-	REPLY_MAYBE = BIT(3),    /* a Sync that COPY may have swallowed */
-	REPLY_SEEN = BIT(4),     /* a first part of the answer has come */
+	REPLY_REFUSED = BIT(1),	 /* meant to fail: the error is ours to say */
+	REPLY_RENAMED = BIT(2),	 /* the error names our statement, not theirs */
+	REPLY_MAYBE = BIT(3),	 /* a Sync that COPY may have swallowed */
+	REPLY_SEEN = BIT(4),	 /* a first part of the answer has come */
 };
 
 struct reply {
-	uint8_t kind;  /* enum reply_kind */
+	uint8_t kind; /* enum reply_kind */
 	uint8_t flags;
 	char local;    /* REPLY_LOCAL: the message type to send */
 	uint8_t undo;  /* the session's: what to take back if it fails */
 	uint8_t fault; /* REPLY_REFUSED: enum fault_code */
 	struct statement *statement; /* ref, or NULL */
-	void *name;    /* the session's */
+	void *name;		     /* the session's */
 };
 
 /* Does its answer end with ReadyForQuery? */
 static inline bool reply_ends_ready(const struct reply *r)
 {
 	return r->kind == REPLY_SYNC || r->kind == REPLY_QUERY ||
-		r->kind == REPLY_FUNCTION || r->kind == REPLY_RESTORE ||
-		r->kind == REPLY_PROBE;
+	       r->kind == REPLY_FUNCTION || r->kind == REPLY_RESTORE ||
+	       r->kind == REPLY_PROBE;
 }
 
 struct backend_ops {
@@ -144,42 +144,42 @@ struct backend {
 	struct pools *pools; /* borrowed, as are pool and flavour */
 	struct pool *pool;
 	struct flavour *flavour;
-	struct list link;    /* in its flavour's list of its state */
+	struct list link; /* in its flavour's list of its state */
 	enum backend_state state;
-	char tx;             /* last ReadyForQuery: I, T or E */
+	char tx;	     /* last ReadyForQuery: I, T or E */
 	bool must_close;     /* do not lend again */
 	bool is_reserve;     /* beyond the pool's size */
-	bool is_apart;       /* opened for one lease, not for the pool */
+	bool is_apart;	     /* opened for one lease, not for the pool */
 	struct lease *apart; /* that lease, until it is had */
 	struct list cancels; /* requests under way */
 	uint32_t body_left;  /* of the server's message being relayed */
 	uint32_t n_ready;    /* CLEANING: ReadyForQuery messages to come */
-	size_t host;         /* which of the upstream's it is connected to */
+	size_t host;	     /* which of the upstream's it is connected to */
 	uint32_t pid;
-	struct buf key;      /* cancel key */
+	struct buf key;	     /* cancel key */
 	struct buf fatal;    /* body of a FATAL ErrorResponse */
 	struct login *login; /* while it logs in */
 	const struct backend_ops *ops;
-	void *tenant;        /* whoever has it: session, login, cleaner */
+	void *tenant;		   /* whoever has it: session, login, cleaner */
 	struct settings *settings; /* ref: what is set on it now */
-	struct table prepared;     /* by statement */
+	struct table prepared;	   /* by statement */
 	struct list prepared_lru;  /* longest unused first */
 	struct {
 		struct reply *ring;
 		uint32_t head, len, cap; /* cap: a power of two */
 	} replies;
-	uint64_t unnamed_owner;  /* session whose unnamed statement it holds */
+	uint64_t unnamed_owner;	 /* session whose unnamed statement it holds */
 	uint64_t sequence_owner; /* session whose currval()s it holds */
-	bool is_sticky;          /* and who may come to ask for them */
+	bool is_sticky;		 /* and who may come to ask for them */
 	uint64_t last_session;
-	uint64_t opened_at;      /* loop_now() */
+	uint64_t opened_at; /* loop_now() */
 	uint64_t state_at;
-	uint64_t close_at;       /* server_lifetime, with jitter; 0: never */
+	uint64_t close_at; /* server_lifetime, with jitter; 0: never */
 	uint64_t n_leases;
 };
 
-struct reply *backend_expect(struct backend *b, enum reply_kind kind,
-	uint8_t flags);
+struct reply *backend_expect(
+	struct backend *b, enum reply_kind kind, uint8_t flags);
 struct reply *backend_reply(struct backend *b, uint32_t nth);
 void backend_pop(struct backend *b);
 /* Drops the last entry: taking back what was never sent. */
@@ -187,16 +187,17 @@ void backend_unexpect(struct backend *b);
 
 static inline struct reply *backend_head(struct backend *b)
 {
-	return b->replies.len ?
-		&b->replies.ring[b->replies.head & (b->replies.cap - 1)] :
-		NULL;
+	return b->replies.len
+		       ? &b->replies
+				  .ring[b->replies.head & (b->replies.cap - 1)]
+		       : NULL;
 }
 
 /* Is this statement prepared on b, and under which DDL generation? */
 bool backend_has(struct backend *b, const struct statement *st,
 	uint64_t *ret_generation);
-void backend_prepared(struct backend *b, struct statement *st,
-	uint64_t generation);
+void backend_prepared(
+	struct backend *b, struct statement *st, uint64_t generation);
 void backend_forget(struct backend *b, const struct statement *st);
 void backend_forget_all(struct backend *b);
 /* The statement to close before one more is prepared, or NULL. */
@@ -205,7 +206,6 @@ struct statement *backend_evictee(struct backend *b);
 /* Asks the server to cancel what b runs. b is not lent again before the
  * request is over, so that it cannot hit somebody else's statement. */
 void backend_cancel(struct backend *b);
-
 
 /* ---- lending ----------------------------------------------------------- */
 
@@ -217,14 +217,14 @@ struct lease_error {
 };
 
 /* Exactly one of b and error is given. */
-typedef void lease_done_fn(struct lease *l, struct backend *b,
-	const struct lease_error *error);
+typedef void lease_done_fn(
+	struct lease *l, struct backend *b, const struct lease_error *error);
 
 struct lease {
-	struct list link; /* in the pool's queue while waiting */
+	struct list link;	   /* in the pool's queue while waiting */
 	struct flavour *flavour;   /* borrowed from the session's ref */
 	struct settings *settings; /* borrowed: what it wants to find set */
-	uint64_t session;  /* who asks */
+	uint64_t session;	   /* who asks */
 	uint64_t prefer;   /* a session id: rather the backend it used; or 0 */
 	uint64_t since_us; /* loop_clock_us() when it began to wait */
 	struct backend *apart; /* being opened for it alone */
@@ -246,8 +246,8 @@ bool pool_lease_apart(struct lease *l, struct fault *f);
 void lease_cancel(struct lease *l);
 
 /* Who has it now. */
-void backend_lend(struct backend *b, const struct backend_ops *ops,
-	void *tenant);
+void backend_lend(
+	struct backend *b, const struct backend_ops *ops, void *tenant);
 
 /* Given back clean: nothing owed, no transaction, nothing left in its
  * session. Goes to whoever waits, or idle, or is closed. */
@@ -268,9 +268,9 @@ void backend_close(struct backend *b);
 
 /* How Howdah logs in for a user: with whatever of this is there. */
 struct pool_secret {
-	char *password;          /* owned, or NULL */
+	char *password; /* owned, or NULL */
 	bool has_md5;
-	bool has_keys;           /* of this salt: made here, or passed through */
+	bool has_keys; /* of this salt: made here, or passed through */
 	struct md5_secret md5;
 	struct scram_salt salt;
 	struct scram_keys keys;
@@ -284,7 +284,7 @@ struct pools_env {
 	struct loop *loop;
 	struct page *page;
 	unsigned worker;
-	const struct config *config;     /* borrowed until pools_reload() */
+	const struct config *config;	 /* borrowed until pools_reload() */
 	const struct upstream *upstream; /* borrowed for ever */
 };
 
@@ -295,8 +295,7 @@ void pools_reload(struct pools *pools, const struct config *next);
 void pools_bell(struct pools *pools);
 
 /* Closes every backend; the callback comes when none is left. */
-void pools_close(struct pools *pools, void (*closed)(void *owner),
-	void *owner);
+void pools_close(struct pools *pools, void (*closed)(void *owner), void *owner);
 void pools_destroy(struct pools *pools);
 
 /*
@@ -340,8 +339,8 @@ struct pool_stats {
 	uint64_t wait_us;
 };
 
-typedef void pool_each_fn(void *ctx, struct pool *pool,
-	const struct pool_stats *stats);
+typedef void pool_each_fn(
+	void *ctx, struct pool *pool, const struct pool_stats *stats);
 typedef void backend_each_fn(void *ctx, struct backend *b);
 void pools_each(struct pools *pools, pool_each_fn *fn, void *ctx);
 void pools_each_backend(struct pools *pools, backend_each_fn *fn, void *ctx);

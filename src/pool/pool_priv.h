@@ -7,18 +7,18 @@
 
 enum {
 	POOL_TICK_MS = 100,
-	CONNECTS_AT_ONCE = 4,    /* per pool: no stampede after an outage */
+	CONNECTS_AT_ONCE = 4, /* per pool: no stampede after an outage */
 	BACKOFF_FIRST_MS = 50,
 	BACKOFF_MAX_MS = 3000,
-	RESERVE_AFTER_MS = 200,  /* all stuck for so long: open a reserve */
-	CLEANING_MS = 5000,      /* a backend not clean by then is closed */
+	RESERVE_AFTER_MS = 200, /* all stuck for so long: open a reserve */
+	CLEANING_MS = 5000,	/* a backend not clean by then is closed */
 };
 
 struct flavour {
 	struct table_node node; /* in its pool */
 	struct pool *pool;
-	uint32_t n_refs;        /* sessions, statements and backends */
-	struct buf params;      /* as flavour_get() normalised them */
+	uint32_t n_refs;   /* sessions, statements and backends */
+	struct buf params; /* as flavour_get() normalised them */
 	struct buf greeting;
 	struct list backends[BACKEND_STATES];
 	uint32_t n_backends[BACKEND_STATES];
@@ -27,21 +27,21 @@ struct flavour {
 
 struct pool {
 	struct table_node node; /* in pools */
-	struct list dirty;      /* in pools->dirty: to balance this turn */
+	struct list dirty;	/* in pools->dirty: to balance this turn */
 	struct pools *pools;
 	struct log_scope log;
 	char *database;
 	char *user;
-	unsigned slot;          /* in the page */
+	unsigned slot; /* in the page */
 	struct pool_secret secret;
-	size_t host;            /* of the upstream's hosts: the one that works */
+	size_t host; /* of the upstream's hosts: the one that works */
 	struct table flavours;
-	struct list waiting;    /* leases, longest first */
+	struct list waiting; /* leases, longest first */
 	uint32_t n_waiting;
 	bool is_paused;
-	uint64_t retry_at;      /* no connect before that */
+	uint64_t retry_at; /* no connect before that */
 	uint64_t backoff_ms;
-	struct fault trouble;   /* of the last failed connect */
+	struct fault trouble; /* of the last failed connect */
 	struct log_limit log_trouble;
 	uint64_t n_leases;
 	uint64_t wait_us;
@@ -82,8 +82,8 @@ void login_abort(struct backend *b);
 void pool_opened(struct backend *b);
 /* Closes b. raw: the body of the server's ErrorResponse, or empty; fault:
  * our own words otherwise. */
-void pool_open_failed(struct backend *b, struct slice raw,
-	const struct fault *f);
+void pool_open_failed(
+	struct backend *b, struct slice raw, const struct fault *f);
 /* Its queue or its backends changed: look at both at the end of the turn. */
 void pool_touch(struct pool *pool);
 void pool_destroy(struct pool *pool);

@@ -20,7 +20,7 @@ static bool statement_equal(const struct table_node *node, const void *key)
 	const struct statement_key *k = key;
 
 	return st->under == k->under && slice_equal(st->sql, k->sql) &&
-		slice_equal(st->oids, k->oids);
+	       slice_equal(st->oids, k->oids);
 }
 
 static struct statement *statement_create(struct flavour *flavour,

@@ -41,15 +41,16 @@ static bool names_are_known(struct session *s)
 	return !s->names_past;
 }
 
-static void expect_name(struct session *s, struct reply *r, struct name *n,
-	enum undo undo)
+static void expect_name(
+	struct session *s, struct reply *r, struct name *n, enum undo undo)
 {
 	r->name = name_ref(n);
 	r->undo = (uint8_t)undo;
 	s->names_open++;
 }
 
-/* ---- putting statements on the backend ------------------------------------------- */
+/* ---- putting statements on the backend
+ * ------------------------------------------- */
 
 static void close_on_backend(struct session *s, struct statement *st)
 {
@@ -63,8 +64,8 @@ static void close_on_backend(struct session *s, struct statement *st)
 }
 
 /* Sends its Parse under our own name; room is made for it first. */
-static struct reply *parse_on_backend(struct session *s, struct statement *st,
-	uint8_t flags)
+static struct reply *parse_on_backend(
+	struct session *s, struct statement *st, uint8_t flags)
 {
 	struct backend *b = s->backend;
 	struct statement *old;
@@ -89,10 +90,10 @@ static void verify_shape(struct session *s, struct name *n)
 {
 	struct reply *r;
 
-	pg_put_describe(&s->door->out, 'S',
-		slice_str(n->statement->server_name));
-	r = backend_expect(s->backend, REPLY_DESCRIBE_STATEMENT,
-		REPLY_INJECTED);
+	pg_put_describe(
+		&s->door->out, 'S', slice_str(n->statement->server_name));
+	r = backend_expect(
+		s->backend, REPLY_DESCRIBE_STATEMENT, REPLY_INJECTED);
 	r->name = name_ref(n);
 	pg_put_empty(&s->door->out, PG_FRONT_FLUSH);
 	s->is_barred = true;
@@ -107,12 +108,11 @@ static bool have_named(struct session *s, struct name *n)
 {
 	uint64_t generation = 0;
 	bool is_new = !backend_has(s->backend, n->statement, &generation) ||
-		generation < n->generation;
+		      generation < n->generation;
 
 	if (is_new)
 		parse_on_backend(s, n->statement, REPLY_INJECTED);
-	if (n->told && (is_new || generation > n->generation) &&
-		is_certain(s))
+	if (n->told && (is_new || generation > n->generation) && is_certain(s))
 		verify_shape(s, n);
 	session_send_back(s);
 	return !s->is_barred;
@@ -138,16 +138,17 @@ static void have_unnamed(struct session *s)
 	b->unnamed_owner = s->log.id;
 }
 
-/* ---- Parse ------------------------------------------------------------------------ */
+/* ---- Parse
+ * ------------------------------------------------------------------------ */
 
 static bool is_fresh(struct session *s, const struct statement *st)
 {
 	return st->parsed_at && st->parsed_ddl >= generation_now(s) &&
-		loop_now(s->door->loop) - st->parsed_at < STATEMENT_FRESH_MS;
+	       loop_now(s->door->loop) - st->parsed_at < STATEMENT_FRESH_MS;
 }
 
-static size_t parse_unnamed(struct session *s, const struct front_message *m,
-	struct statement *st)
+static size_t parse_unnamed(
+	struct session *s, const struct front_message *m, struct statement *st)
 {
 	struct reply *r = backend_expect(s->backend, REPLY_PARSE, 0);
 
@@ -160,8 +161,8 @@ static size_t parse_unnamed(struct session *s, const struct front_message *m,
 
 /* PostgreSQL analyses a text before it looks whether the name is free: let
  * it say what is wrong, under the name it knows. */
-static void parse_duplicate(struct session *s, const struct pg_parse *p,
-	struct name *n)
+static void parse_duplicate(
+	struct session *s, const struct pg_parse *p, struct name *n)
 {
 	struct statement *st = n->statement;
 	uint64_t generation;
@@ -176,8 +177,8 @@ static void parse_duplicate(struct session *s, const struct pg_parse *p,
 	session_send_back(s);
 }
 
-static void parse_named(struct session *s, const struct pg_parse *p,
-	struct statement *st)
+static void parse_named(
+	struct session *s, const struct pg_parse *p, struct statement *st)
 {
 	struct name *n = names_add(s, p->name, st);
 	struct backend *b = s->backend;
@@ -199,8 +200,8 @@ static void parse_named(struct session *s, const struct pg_parse *p,
 		r = parse_on_backend(s, st, 0);
 		session_send_back(s);
 	}
-	expect_name(s, r, n,
-		r->undo == UNDO_PARSE ? UNDO_PARSE_NAMED : UNDO_NAME);
+	expect_name(
+		s, r, n, r->undo == UNDO_PARSE ? UNDO_PARSE_NAMED : UNDO_NAME);
 	name_unref(n);
 }
 
@@ -225,8 +226,8 @@ static size_t parse_large(struct session *s, const struct front_message *m)
 }
 
 /* A Parse that needs no backend: the text is known to be good. */
-static bool parse_is_local(struct session *s, const struct pg_parse *p,
-	struct statement *st)
+static bool parse_is_local(
+	struct session *s, const struct pg_parse *p, struct statement *st)
 {
 	struct name *n;
 
@@ -276,8 +277,7 @@ size_t batch_parse(struct session *s, const struct front_message *m)
 		return parse_raw(s, m);
 	if (p.name.len && !names_are_known(s))
 		return 0;
-	st = statement_intern(s->flavour, s->settings, p.sql, p.n_oids,
-		p.oids);
+	st = statement_intern(s->flavour, s->settings, p.sql, p.n_oids, p.oids);
 	if (!st->is_classified)
 		classify(s, st);
 	if (parse_is_local(s, &p, st)) {
@@ -299,7 +299,8 @@ size_t batch_parse(struct session *s, const struct front_message *m)
 	return used;
 }
 
-/* ---- Bind, Describe, Close --------------------------------------------------------- */
+/* ---- Bind, Describe, Close
+ * --------------------------------------------------------- */
 
 /* A name the server must not know as one of ours. */
 static bool is_reserved(struct slice name)
@@ -381,8 +382,8 @@ size_t batch_bind(struct session *s, const struct front_message *m)
 }
 
 /* The message as it is, with an answer of that kind. */
-static size_t target_raw(struct session *s, const struct front_message *m,
-	enum reply_kind kind)
+static size_t target_raw(
+	struct session *s, const struct front_message *m, enum reply_kind kind)
 {
 	if (!front_need_backend(s))
 		return 0;
@@ -415,8 +416,8 @@ size_t batch_describe(struct session *s, const struct front_message *m)
 	if (!backend_has(s->backend, n->statement, &generation) ||
 		generation < n->generation)
 		parse_on_backend(s, n->statement, REPLY_INJECTED);
-	pg_put_describe(&s->door->out, 'S',
-		slice_str(n->statement->server_name));
+	pg_put_describe(
+		&s->door->out, 'S', slice_str(n->statement->server_name));
 	r = backend_expect(s->backend, REPLY_DESCRIBE_STATEMENT, 0);
 	r->name = name_ref(n);
 	session_send_back(s);
@@ -457,7 +458,8 @@ size_t batch_close(struct session *s, const struct front_message *m)
 	return m->whole;
 }
 
-/* ---- Execute, Flush, Sync ----------------------------------------------------------- */
+/* ---- Execute, Flush, Sync
+ * ----------------------------------------------------------- */
 
 size_t batch_execute(struct session *s, const struct front_message *m)
 {

@@ -9,12 +9,14 @@
  */
 #include "session/session_priv.h"
 
-enum { PID_NUMBER_BITS = 24 };
+enum {
+	PID_NUMBER_BITS = 24
+};
 
 static bool pid_equal(const struct table_node *node, const void *key)
 {
 	return container_of(node, struct session, by_pid)->pid ==
-		*(const uint32_t *)key;
+	       *(const uint32_t *)key;
 }
 
 static struct session *find_by_pid(struct door *door, uint32_t pid)
@@ -30,15 +32,14 @@ void cancel_key_make(struct session *s, uint16_t minor)
 	struct door *door = s->door;
 
 	do {
-		door->n_pids = (door->n_pids + 1) &
-			((1u << PID_NUMBER_BITS) - 1);
+		door->n_pids =
+			(door->n_pids + 1) & ((1u << PID_NUMBER_BITS) - 1);
 		s->pid = (door->worker + 1) << PID_NUMBER_BITS | door->n_pids;
 	} while (find_by_pid(door, s->pid));
 	s->key_len = minor >= 2 ? CANCEL_KEY_NEW : PG_CANCEL_KEY_OLD;
 	crypto_random(s->key, s->key_len);
 	table_add(&door->by_pid,
-		table_hash(&door->by_pid, &s->pid, sizeof(s->pid)),
-		&s->by_pid);
+		table_hash(&door->by_pid, &s->pid, sizeof(s->pid)), &s->by_pid);
 }
 
 void cancel_key_drop(struct session *s)
@@ -90,9 +91,9 @@ void cancel_request(struct door *door, uint32_t pid, struct slice key)
 	CLEANUP(buf_deinit) struct buf message = { 0 };
 
 	if (worker == door->worker) {
-		metrics_inc(&door->metrics,
-			cancel_here(door, pid, key) ? METRIC_cancels :
-						      METRIC_cancels_unknown);
+		metrics_inc(&door->metrics, cancel_here(door, pid, key)
+						    ? METRIC_cancels
+						    : METRIC_cancels_unknown);
 		return;
 	}
 	if (worker >= page_workers(door->page)) {

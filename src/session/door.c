@@ -16,10 +16,11 @@ struct door_listener {
 	struct door *door;
 };
 
-/* ---- accepting ---------------------------------------------------------------- */
+/* ---- accepting
+ * ---------------------------------------------------------------- */
 
-static void on_door_accept(struct listener *l, int fd,
-	const struct sockaddr *peer)
+static void on_door_accept(
+	struct listener *l, int fd, const struct sockaddr *peer)
 {
 	struct door *door =
 		container_of(l, struct door_listener, listener)->door;
@@ -62,7 +63,8 @@ static void stop_listening(struct door *door)
 	}
 }
 
-/* ---- time ----------------------------------------------------------------------- */
+/* ---- time
+ * ----------------------------------------------------------------------- */
 
 /* Calls fn for the sessions of a state that have been in it since before
  * then; the list is in the order of entering. */
@@ -117,8 +119,8 @@ static void on_door_tick(struct timer *timer)
 	each_older(door, SESSION_AUTH, 0, end_login);
 	each_older(door, SESSION_GREETING, 0, end_login);
 	if (c->client_idle_timeout)
-		each_older(door, SESSION_READY, c->client_idle_timeout,
-			end_idle);
+		each_older(
+			door, SESSION_READY, c->client_idle_timeout, end_idle);
 	if (c->idle_transaction_timeout)
 		each_older(door, SESSION_ACTIVE, c->idle_transaction_timeout,
 			end_idle_transaction);
@@ -127,7 +129,8 @@ static void on_door_tick(struct timer *timer)
 		door->n_sessions[SESSION_WAITING]);
 }
 
-/* ---- draining and ending ----------------------------------------------------------- */
+/* ---- draining and ending
+ * ----------------------------------------------------------- */
 
 static bool has_clients(const struct door *door)
 {
@@ -201,7 +204,8 @@ void door_close(struct door *door, door_idle_fn *closed)
 	timer_close(&door->tick, on_tick_closed);
 }
 
-/* ---- others ------------------------------------------------------------------------- */
+/* ---- others
+ * ------------------------------------------------------------------------- */
 
 static void on_control_cancel(struct door *door, struct slice payload)
 {
@@ -239,7 +243,8 @@ void door_bell(struct door *door)
 	pools_bell(door->pools);
 }
 
-/* ---- making one ----------------------------------------------------------------------- */
+/* ---- making one
+ * ----------------------------------------------------------------------- */
 
 static struct auth_users *load_users(const struct door_env *env,
 	const struct config *config, struct fault *f)
@@ -262,8 +267,8 @@ static int load_tls(const struct config *c, struct page *page,
 	*ret_tls = NULL;
 	if (!*c->tls_cert)
 		return 0;
-	*ret_tls = tls_context_server(c->tls_cert, c->tls_key,
-		c->tls_client_ca, page_ticket_key(page), f);
+	*ret_tls = tls_context_server(c->tls_cert, c->tls_key, c->tls_client_ca,
+		page_ticket_key(page), f);
 	return *ret_tls ? 0 : -EINVAL;
 }
 

@@ -12,7 +12,8 @@
 
 #include "session/listen.h"
 
-/* ---- getting a backend ------------------------------------------------------ */
+/* ---- getting a backend ------------------------------------------------------
+ */
 
 static void front_attach(struct session *s, struct backend *b)
 {
@@ -49,8 +50,8 @@ void front_fail(struct session *s, const struct fault *f)
 	session_send(s);
 }
 
-static void on_front_lease(struct lease *l, struct backend *b,
-	const struct lease_error *error)
+static void on_front_lease(
+	struct lease *l, struct backend *b, const struct lease_error *error)
 {
 	struct session *s = container_of(l, struct session, lease);
 
@@ -88,7 +89,8 @@ bool front_need_backend(struct session *s)
 	return s->state == SESSION_ACTIVE;
 }
 
-/* ---- sending on --------------------------------------------------------------- */
+/* ---- sending on
+ * --------------------------------------------------------------- */
 
 size_t front_forward(struct session *s, const struct front_message *m)
 {
@@ -182,11 +184,13 @@ void front_refuse(struct session *s, enum fault_code code)
 	session_send_back(s);
 }
 
-/* ---- what a statement does ---------------------------------------------------- */
+/* ---- what a statement does
+ * ---------------------------------------------------- */
 
 /* What it may leave behind for which its client would be pinned. */
 static const uint32_t pinning = SQL_TEMP | SQL_ADVISORY | SQL_HOLD |
-	SQL_PREPARES | SQL_CUSTOM_SETTING | SQL_SEED | SQL_LOADS | SQL_ROLE;
+				SQL_PREPARES | SQL_CUSTOM_SETTING | SQL_SEED |
+				SQL_LOADS | SQL_ROLE;
 
 /* SQL sees the client's names for its statements: give them to the server,
  * and keep the client on it. */
@@ -250,8 +254,8 @@ static void show_channels(struct session *s)
 	front_inject(s, sql.data);
 }
 
-bool front_prepare_effect(struct session *s,
-	const struct sql_statement *effect, uint32_t flags)
+bool front_prepare_effect(
+	struct session *s, const struct sql_statement *effect, uint32_t flags)
 {
 	struct backend *b = s->backend;
 
@@ -322,7 +326,8 @@ const struct sql_summary *front_scan(struct session *s, struct slice text)
 	return summary;
 }
 
-/* ---- Query ---------------------------------------------------------------------- */
+/* ---- Query
+ * ---------------------------------------------------------------------- */
 
 /* What asyncpg sends when a connection goes back to its pool. */
 static const char asyncpg_reset[] = "SELECT pg_advisory_unlock_all();\n"
@@ -371,7 +376,7 @@ static bool query_is_virtual(struct session *s, struct slice sql)
 		answer_asyncpg_reset(s);
 		listen_drop(s);
 	} else if (slice_is_nocase(sql, "DISCARD ALL") ||
-		slice_is_nocase(sql, "DISCARD ALL;")) {
+		   slice_is_nocase(sql, "DISCARD ALL;")) {
 		names_clear(s);
 		listen_drop(s);
 		pg_put_complete(out, "DISCARD ALL");
@@ -414,8 +419,8 @@ static size_t front_query(struct session *s, const struct front_message *m)
 	const struct sql_summary *summary;
 
 	if (!m->is_whole)
-		return m->whole > STREAM_READ_MAX ? front_long_query(s, m) :
-						    front_need_whole(s, m);
+		return m->whole > STREAM_READ_MAX ? front_long_query(s, m)
+						  : front_need_whole(s, m);
 	if (query_is_virtual(s, query_text(m)))
 		return m->whole;
 	summary = front_scan(s, query_text(m));
@@ -432,8 +437,7 @@ static size_t front_query(struct session *s, const struct front_message *m)
 /* The rest of a message that streams through. */
 static size_t front_stream(struct session *s, struct slice bytes)
 {
-	struct slice part = slice_of(bytes.data,
-		MIN(bytes.len, s->front_left));
+	struct slice part = slice_of(bytes.data, MIN(bytes.len, s->front_left));
 
 	s->front_left -= (uint32_t)part.len;
 	if (!s->is_dropping)
@@ -453,7 +457,8 @@ static size_t front_stream(struct session *s, struct slice bytes)
 	return part.len;
 }
 
-/* ---- the others ------------------------------------------------------------------ */
+/* ---- the others
+ * ------------------------------------------------------------------ */
 
 static size_t front_function(struct session *s, const struct front_message *m)
 {
@@ -506,7 +511,8 @@ static const struct {
 	{ PG_FRONT_TERMINATE, front_terminate },
 };
 
-/* ---- one after the other ---------------------------------------------------------- */
+/* ---- one after the other
+ * ---------------------------------------------------------- */
 
 static void front_bad(struct session *s, const char *fmt, int number)
 {
@@ -566,8 +572,8 @@ static bool is_clogged(struct session *s)
 	if (stream_out_len(&s->stream) > STREAM_OUT_HIGH)
 		return true;
 	return s->backend &&
-		(stream_out_len(&s->backend->stream) > STREAM_OUT_HIGH ||
-			s->backend->replies.len > REPLIES_MAX);
+	       (stream_out_len(&s->backend->stream) > STREAM_OUT_HIGH ||
+		       s->backend->replies.len > REPLIES_MAX);
 }
 
 size_t front_input(struct session *s, struct slice bytes)
@@ -578,8 +584,8 @@ size_t front_input(struct session *s, struct slice bytes)
 		!is_clogged(s) &&
 		(s->state == SESSION_READY || s->state == SESSION_ACTIVE)) {
 		struct slice rest = slice_from(bytes, used);
-		size_t n = s->front_left ? front_stream(s, rest) :
-					   front_message(s, rest);
+		size_t n = s->front_left ? front_stream(s, rest)
+					 : front_message(s, rest);
 
 		if (!n)
 			break;

@@ -7,7 +7,7 @@
 struct front_message {
 	char type;
 	bool is_whole;
-	size_t whole;       /* its length with the head */
+	size_t whole;	    /* its length with the head */
 	struct slice bytes; /* what is here of it, with the head */
 	struct slice body;  /* the same without */
 };
@@ -46,8 +46,8 @@ void front_refuse(struct session *s, enum fault_code code);
  * needs, notes what it may leave. False: it must not be sent, and
  * front_refuse() was called.
  */
-bool front_prepare_effect(struct session *s,
-	const struct sql_statement *effect, uint32_t flags);
+bool front_prepare_effect(
+	struct session *s, const struct sql_statement *effect, uint32_t flags);
 
 /* What a text does, as this client means it; good until the next one. */
 const struct sql_summary *front_scan(struct session *s, struct slice text);
@@ -55,18 +55,18 @@ const struct sql_summary *front_scan(struct session *s, struct slice text);
 /* What relay_undo() takes back for an entry that was skipped or failed. */
 enum undo {
 	UNDO_NOTHING,
-	UNDO_PARSE,       /* the statement is not on the backend */
+	UNDO_PARSE,	  /* the statement is not on the backend */
 	UNDO_PARSE_NAMED, /* nor has the client a name for it */
-	UNDO_NAME,        /* the client has no name for it */
-	UNDO_UNNAMED,     /* the client has no unnamed statement */
-	UNDO_CLOSE,       /* the statement is still on the backend */
+	UNDO_NAME,	  /* the client has no name for it */
+	UNDO_UNNAMED,	  /* the client has no unnamed statement */
+	UNDO_CLOSE,	  /* the statement is still on the backend */
 	UNDO_CLOSE_NAME,  /* the client still has the name */
 };
 
 static inline bool undo_is_of_name(uint8_t undo)
 {
 	return undo == UNDO_PARSE_NAMED || undo == UNDO_NAME ||
-		undo == UNDO_CLOSE_NAME;
+	       undo == UNDO_CLOSE_NAME;
 }
 
 front_fn batch_parse, batch_bind, batch_describe, batch_execute, batch_close,

@@ -33,11 +33,11 @@ struct hub {
 	struct backend *backend; /* NULL while there is none */
 	struct timer retry;
 	struct table channels;
-	struct list asking;      /* clients that wait, in order */
-	uint64_t n_asked;        /* queries sent on this connection */
+	struct list asking; /* clients that wait, in order */
+	uint64_t n_asked;   /* queries sent on this connection */
 	uint64_t n_answered;
 	uint32_t n_members;
-	bool is_lost;            /* a connection was lost: say so */
+	bool is_lost; /* a connection was lost: say so */
 	bool is_closing;
 };
 
@@ -59,12 +59,13 @@ struct member {
 struct listening {
 	struct hub *hub;
 	struct list members;
-	struct list asking;    /* in the hub's list */
-	uint64_t awaits;       /* the hub's answer that lets us go on */
-	struct buf notes;      /* messages that wait for a good moment */
+	struct list asking; /* in the hub's list */
+	uint64_t awaits;    /* the hub's answer that lets us go on */
+	struct buf notes;   /* messages that wait for a good moment */
 };
 
-/* ---- asking the hub ----------------------------------------------------------- */
+/* ---- asking the hub
+ * ----------------------------------------------------------- */
 
 static void hub_query(struct hub *hub, struct slice sql)
 {
@@ -89,8 +90,8 @@ static void put_identifier(struct buf *sql, struct slice name)
 	buf_put_u8(sql, '"');
 }
 
-static void hub_command(struct hub *hub, const char *command,
-	struct slice channel)
+static void hub_command(
+	struct hub *hub, const char *command, struct slice channel)
 {
 	CLEANUP(buf_deinit) struct buf sql = { 0 };
 
@@ -119,7 +120,8 @@ static void hub_listen_all(struct hub *hub)
 			hub->n_asked;
 }
 
-/* ---- handing out ---------------------------------------------------------------- */
+/* ---- handing out
+ * ---------------------------------------------------------------- */
 
 /* Between two messages of an idle client. */
 static bool is_good_moment(const struct session *s)
@@ -127,7 +129,7 @@ static bool is_good_moment(const struct session *s)
 	if (s->state == SESSION_READY)
 		return true;
 	return s->tx == 'I' && s->backend && !s->backend->replies.len &&
-		!s->backend->body_left;
+	       !s->backend->body_left;
 }
 
 void listen_flush(struct session *s)
@@ -162,15 +164,15 @@ static bool channel_equal(const struct table_node *node, const void *key)
 {
 	const struct channel *c = container_of(node, struct channel, node);
 
-	return slice_equal(slice_of(c->name, c->len),
-		*(const struct slice *)key);
+	return slice_equal(
+		slice_of(c->name, c->len), *(const struct slice *)key);
 }
 
 static struct channel *channel_find(struct hub *hub, struct slice name)
 {
 	struct table_node *node = table_find(&hub->channels,
-		table_hash(&hub->channels, name.data, name.len),
-		channel_equal, &name);
+		table_hash(&hub->channels, name.data, name.len), channel_equal,
+		&name);
 
 	return node ? container_of(node, struct channel, node) : NULL;
 }
@@ -190,7 +192,8 @@ static void on_notification(struct hub *hub, struct slice body)
 			pid, name, payload);
 }
 
-/* ---- the hub's connection ---------------------------------------------------------- */
+/* ---- the hub's connection
+ * ---------------------------------------------------------- */
 
 /* Who asked for what is answered now goes on. */
 static void hub_answered(struct hub *hub)
@@ -206,14 +209,13 @@ static void hub_answered(struct hub *hub)
 		if (l->awaits > hub->n_answered)
 			return;
 		list_remove(&l->asking);
-		m = list_entry(list_first(&l->members), struct member,
-			of_client);
+		m = list_entry(
+			list_first(&l->members), struct member, of_client);
 		residue_listening(m->session);
 	}
 }
 
-static size_t on_hub_input(void *tenant, struct backend *b,
-	struct slice bytes)
+static size_t on_hub_input(void *tenant, struct backend *b, struct slice bytes)
 {
 	struct hub *hub = tenant;
 	struct pg_head head;
@@ -268,13 +270,13 @@ static void tell_of_gap(struct hub *hub)
 		struct channel *c = container_of(node, struct channel, node);
 
 		list_each (at, &c->members) {
-			struct session *s = list_entry(at, struct member,
-				of_channel)->session;
+			struct session *s =
+				list_entry(at, struct member, of_channel)
+					->session;
 
 			pg_put_notice(out, "WARNING", "01000",
 				"notifications may have been missed: the server connection that listens was lost and opened again");
-			buf_append_slice(&s->listening->notes,
-				buf_slice(out));
+			buf_append_slice(&s->listening->notes, buf_slice(out));
 			out->len = 0;
 			if (is_good_moment(s))
 				listen_flush(s);
@@ -283,8 +285,8 @@ static void tell_of_gap(struct hub *hub)
 	hub->is_lost = false;
 }
 
-static void on_hub_lease(struct lease *lease, struct backend *b,
-	const struct lease_error *error)
+static void on_hub_lease(
+	struct lease *lease, struct backend *b, const struct lease_error *error)
 {
 	struct hub *hub = container_of(lease, struct hub, lease);
 
@@ -292,8 +294,8 @@ static void on_hub_lease(struct lease *lease, struct backend *b,
 		struct slice text = pg_error_field(error->raw, 'M');
 
 		log_warn(&hub->log, "hub.failed", "%.*s",
-			(int)(text.len ? MIN(text.len, 200) :
-					 strlen(error->fault.text)),
+			(int)(text.len ? MIN(text.len, 200)
+				       : strlen(error->fault.text)),
 			text.len ? text.data : error->fault.text);
 		timer_start(&hub->retry, HUB_RETRY_MS, 0);
 		return;
@@ -316,7 +318,8 @@ static void on_hub_retry(struct timer *timer)
 	timer_start(&hub->retry, HUB_RETRY_MS, 0);
 }
 
-/* ---- hubs come and go ---------------------------------------------------------------- */
+/* ---- hubs come and go
+ * ---------------------------------------------------------------- */
 
 static bool hub_equal(const struct table_node *node, const void *key)
 {
@@ -339,11 +342,10 @@ static struct hub *hub_get(struct session *s)
 	hub = xnew(struct hub);
 	hub->door = door;
 	hub->log = (struct log_scope){ "hub", ++door->n_ids };
-	hub->flavour = flavour_get(door->pools,
-		slice_str(pool_database(pool)), slice_str(pool_user(pool)),
-		SLICE(""), NULL);
-	hub->lease = (struct lease){ .flavour = hub->flavour,
-		.done = on_hub_lease };
+	hub->flavour = flavour_get(door->pools, slice_str(pool_database(pool)),
+		slice_str(pool_user(pool)), SLICE(""), NULL);
+	hub->lease =
+		(struct lease){ .flavour = hub->flavour, .done = on_hub_lease };
 	table_init(&hub->channels);
 	list_init(&hub->asking);
 	timer_init(&hub->retry, door->loop, on_hub_retry);
@@ -390,7 +392,9 @@ void listen_evict(struct door *door, const char *database)
 	}
 }
 
-/* ---- members --------------------------------------------------------------------------- */
+/* ---- members
+ * ---------------------------------------------------------------------------
+ */
 
 static struct member *member_find(struct session *s, struct slice name)
 {
@@ -399,8 +403,8 @@ static struct member *member_find(struct session *s, struct slice name)
 	list_each (node, &s->listening->members) {
 		struct member *m = list_entry(node, struct member, of_client);
 
-		if (slice_equal(slice_of(m->channel->name, m->channel->len),
-			    name))
+		if (slice_equal(
+			    slice_of(m->channel->name, m->channel->len), name))
 			return m;
 	}
 	return NULL;
@@ -465,8 +469,8 @@ void listen_drop(struct session *s)
 	if (!l)
 		return;
 	while ((node = list_first(&l->members)))
-		member_remove(l->hub,
-			list_entry(node, struct member, of_client));
+		member_remove(
+			l->hub, list_entry(node, struct member, of_client));
 	buf_deinit(&l->notes);
 	listening_end(s);
 }
@@ -507,8 +511,8 @@ bool listen_set(struct session *s, struct slice names)
 	list_each_safe (node, &s->listening->members) {
 		struct member *m = list_entry(node, struct member, of_client);
 
-		if (!is_among(slice_of(m->channel->name, m->channel->len),
-			    names))
+		if (!is_among(
+			    slice_of(m->channel->name, m->channel->len), names))
 			member_remove(s->listening->hub, m);
 	}
 	while (rest.len) {
@@ -537,8 +541,8 @@ void listen_put_commands(struct session *s, struct buf *sql)
 	if (!s->listening)
 		return;
 	list_each (node, &s->listening->members) {
-		struct channel *c = list_entry(node, struct member, of_client)
-					    ->channel;
+		struct channel *c =
+			list_entry(node, struct member, of_client)->channel;
 
 		buf_append_str(sql, "LISTEN ");
 		put_identifier(sql, slice_of(c->name, c->len));

@@ -10,8 +10,8 @@ static bool name_equal(const struct table_node *node, const void *key)
 {
 	const struct name *n = container_of(node, struct name, node);
 
-	return slice_equal(slice_of(n->text, n->len),
-		*(const struct slice *)key);
+	return slice_equal(
+		slice_of(n->text, n->len), *(const struct slice *)key);
 }
 
 struct name *names_find(struct session *s, struct slice text)
@@ -26,8 +26,8 @@ struct name *names_find(struct session *s, struct slice text)
 	return node ? container_of(node, struct name, node) : NULL;
 }
 
-struct name *names_add(struct session *s, struct slice text,
-	struct statement *st)
+struct name *names_add(
+	struct session *s, struct slice text, struct statement *st)
 {
 	struct name *n = xcalloc(1, sizeof(*n) + text.len);
 

@@ -16,15 +16,15 @@ struct name {
 	/* DDL generation under which that was last compared. */
 	uint64_t generation;
 	uint32_t n_refs;
-	bool is_listed;  /* the client knows it */
+	bool is_listed;	 /* the client knows it */
 	bool is_changed; /* its rows have another shape now than was told */
 	uint32_t len;
 	char text[];
 };
 
 /* A new name, listed; the caller's ref is given back by name_unref(). */
-struct name *names_add(struct session *s, struct slice text,
-	struct statement *st);
+struct name *names_add(
+	struct session *s, struct slice text, struct statement *st);
 struct name *names_find(struct session *s, struct slice text);
 /* Any one of them, or NULL. */
 struct name *names_any(struct session *s);

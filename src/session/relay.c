@@ -17,11 +17,12 @@ struct relay_message {
 	struct slice body;  /* what is here of it */
 };
 
-/* ---- taking back ------------------------------------------------------------ */
+/* ---- taking back ------------------------------------------------------------
+ */
 
 /* An entry that failed, or was skipped because one before it had. */
-static void undo_one(struct session *s, struct backend *b, struct reply *r,
-	bool has_failed)
+static void undo_one(
+	struct session *s, struct backend *b, struct reply *r, bool has_failed)
 {
 	struct name *n = r->name;
 
@@ -119,7 +120,8 @@ static void emit_local(struct session *s)
 	session_send(s);
 }
 
-/* ---- COPY ------------------------------------------------------------------- */
+/* ---- COPY -------------------------------------------------------------------
+ */
 
 /*
  * While COPY reads the client's data, PostgreSQL ignores Sync. The ones sent
@@ -172,7 +174,8 @@ static uint32_t copy_in_ends(struct session *s)
 	return n_maybe;
 }
 
-/* ---- the end of an exchange --------------------------------------------------- */
+/* ---- the end of an exchange
+ * --------------------------------------------------- */
 
 static void keep_or_give_back(struct session *s)
 {
@@ -258,12 +261,16 @@ static void after_ready(struct session *s)
 		relay_settled(s);
 }
 
-/* ---- messages ------------------------------------------------------------------ */
+/* ---- messages
+ * ------------------------------------------------------------------ */
 
-enum relay_verdict { RELAY_FORWARD, RELAY_SWALLOW };
+enum relay_verdict {
+	RELAY_FORWARD,
+	RELAY_SWALLOW
+};
 
-static enum relay_verdict on_ready(struct session *s,
-	const struct relay_message *m)
+static enum relay_verdict on_ready(
+	struct session *s, const struct relay_message *m)
 {
 	struct backend *b = s->backend;
 	struct reply *r = backend_head(b);
@@ -272,8 +279,7 @@ static enum relay_verdict on_ready(struct session *s,
 
 	b->tx = status;
 	/* The answer to a Sync that COPY did not ignore after all. */
-	is_stray = !r || (r->flags & REPLY_INJECTED &&
-				 r->kind == REPLY_QUERY &&
+	is_stray = !r || (r->flags & REPLY_INJECTED && r->kind == REPLY_QUERY &&
 				 !(r->flags & REPLY_SEEN));
 	if (is_stray)
 		return RELAY_FORWARD;
@@ -290,8 +296,8 @@ static enum relay_verdict on_ready(struct session *s,
 
 /* An error's text with our name of a statement in it, as the client knows
  * the statement. */
-static void forward_renamed(struct session *s, const struct relay_message *m,
-	const struct name *n)
+static void forward_renamed(
+	struct session *s, const struct relay_message *m, const struct name *n)
 {
 	struct buf *out = &s->door->out;
 	struct slice ours = slice_str(n->statement->server_name);
@@ -331,8 +337,8 @@ static void skip_batch(struct session *s)
 		pop(s);
 }
 
-static enum relay_verdict on_error(struct session *s,
-	const struct relay_message *m)
+static enum relay_verdict on_error(
+	struct session *s, const struct relay_message *m)
 {
 	struct backend *b = s->backend;
 	struct reply *r = backend_head(b);
@@ -394,8 +400,8 @@ static uint64_t shape_of(struct session *s, const struct relay_message *m)
 	return table_hash(&s->door->by_pid, m->bytes.data, m->bytes.len) | 1;
 }
 
-static enum relay_verdict on_description(struct session *s, struct reply *r,
-	const struct relay_message *m)
+static enum relay_verdict on_description(
+	struct session *s, struct reply *r, const struct relay_message *m)
 {
 	struct name *n = r->name;
 	bool is_ours = r->flags & REPLY_INJECTED;
@@ -425,8 +431,8 @@ static void note_tag(struct session *s, struct slice body)
 		return;
 	}
 	if (slice_is(tag, "DISCARD ALL")) {
-		s->pins &= (uint16_t)~(PIN_CUSTOM | PIN_LOADED);
-		
+		s->pins &= (uint16_t) ~(PIN_CUSTOM | PIN_LOADED);
+
 	} else if (!slice_is(tag, "DEALLOCATE ALL")) {
 		return;
 	}
@@ -434,8 +440,8 @@ static void note_tag(struct session *s, struct slice body)
 	names_clear(s);
 }
 
-static enum relay_verdict on_complete(struct session *s, struct reply *r,
-	const struct relay_message *m)
+static enum relay_verdict on_complete(
+	struct session *s, struct reply *r, const struct relay_message *m)
 {
 	bool is_ours = r->flags & REPLY_INJECTED;
 
@@ -451,8 +457,8 @@ static enum relay_verdict on_complete(struct session *s, struct reply *r,
 }
 
 /* The server's message does not fit what was sent to it. */
-static enum relay_verdict on_nonsense(struct session *s,
-	const struct relay_message *m)
+static enum relay_verdict on_nonsense(
+	struct session *s, const struct relay_message *m)
 {
 	log_error(&s->backend->log, "backend.protocol",
 		"message '%c' does not fit what was sent", m->type);
@@ -462,8 +468,8 @@ static enum relay_verdict on_nonsense(struct session *s,
 	return RELAY_SWALLOW;
 }
 
-static enum relay_verdict on_message(struct session *s,
-	const struct relay_message *m)
+static enum relay_verdict on_message(
+	struct session *s, const struct relay_message *m)
 {
 	struct reply *r = backend_head(s->backend);
 
@@ -474,11 +480,11 @@ static enum relay_verdict on_message(struct session *s,
 		return on_error(s, m);
 	case PG_BACK_PARAMETER_STATUS:
 		front_parameter(s, m->body);
-		return r && r->flags & REPLY_INJECTED ? RELAY_SWALLOW :
-							RELAY_FORWARD;
+		return r && r->flags & REPLY_INJECTED ? RELAY_SWALLOW
+						      : RELAY_FORWARD;
 	case PG_BACK_NOTICE_RESPONSE:
-		return r && r->flags & REPLY_INJECTED ? RELAY_SWALLOW :
-							RELAY_FORWARD;
+		return r && r->flags & REPLY_INJECTED ? RELAY_SWALLOW
+						      : RELAY_FORWARD;
 	case PG_BACK_NOTIFICATION:
 		return RELAY_SWALLOW; /* it comes over the hub, too */
 	default:
@@ -509,21 +515,22 @@ static enum relay_verdict on_message(struct session *s,
 	case PG_BACK_DATA_ROW:
 	case PG_BACK_FUNCTION_RESPONSE:
 	case PG_BACK_PARAMETER_DESCRIPTION:
-		return r->flags & REPLY_INJECTED ? RELAY_SWALLOW :
-						   RELAY_FORWARD;
+		return r->flags & REPLY_INJECTED ? RELAY_SWALLOW
+						 : RELAY_FORWARD;
 	default:
 		return on_nonsense(s, m);
 	}
 }
 
-/* ---- one after the other --------------------------------------------------------- */
+/* ---- one after the other
+ * --------------------------------------------------------- */
 
 /* Rows and COPY data stream; what is looked into must be whole, unless it is
  * so long that its beginning has to do. */
 static bool may_stream(char type, size_t whole)
 {
 	return type == PG_BACK_DATA_ROW || type == PG_BACK_COPY_DATA ||
-		whole > STREAM_READ_MAX;
+	       whole > STREAM_READ_MAX;
 }
 
 /* A run of bytes for the client that has not been copied yet. */
@@ -558,8 +565,8 @@ static size_t relay_body(struct session *s, struct backend *b,
 }
 
 /* The bytes used; 0: wait for more. */
-static size_t relay_one(struct session *s, struct backend *b,
-	struct slice rest, struct run *run)
+static size_t relay_one(struct session *s, struct backend *b, struct slice rest,
+	struct run *run)
 {
 	struct relay_message m = { 0 };
 	enum relay_verdict verdict;
@@ -616,13 +623,12 @@ static void relay_press(struct session *s, struct backend *b)
 	if (stream_out_len(&s->stream) <= STREAM_OUT_HIGH)
 		return;
 	stream_flush(&s->stream);
-	if (stream_out_len(&s->stream) > STREAM_OUT_HIGH &&
-		s->backend == b)
+	if (stream_out_len(&s->stream) > STREAM_OUT_HIGH && s->backend == b)
 		stream_pause(&b->stream);
 }
 
-static size_t on_relay_input(void *tenant, struct backend *b,
-	struct slice bytes)
+static size_t on_relay_input(
+	void *tenant, struct backend *b, struct slice bytes)
 {
 	struct session *s = tenant;
 	struct run run = { 0 };
@@ -630,8 +636,8 @@ static size_t on_relay_input(void *tenant, struct backend *b,
 
 	while (used < bytes.len && s->backend == b && !s->is_nonsense) {
 		struct slice rest = slice_from(bytes, used);
-		size_t n = b->body_left ? relay_body(s, b, rest, &run) :
-					  relay_one(s, b, rest, &run);
+		size_t n = b->body_left ? relay_body(s, b, rest, &run)
+					: relay_one(s, b, rest, &run);
 
 		if (!n)
 			break;
@@ -656,7 +662,8 @@ static size_t on_relay_input(void *tenant, struct backend *b,
 	return used;
 }
 
-/* ---- losing it ---------------------------------------------------------------------- */
+/* ---- losing it
+ * ---------------------------------------------------------------------- */
 
 static void lost_fault(struct session *s, struct slice error, struct fault *f)
 {
@@ -665,8 +672,8 @@ static void lost_fault(struct session *s, struct slice error, struct fault *f)
 	if (s->tx != 'I' && s->residue & SQL_COMMITS)
 		fault_set(f, FAULT_OUTCOME_UNKNOWN, NULL);
 	else if (slice_is(pg_error_field(error, 'C'), "57P01"))
-		fault_set(f, FAULT_SHUTDOWN, "%.*s",
-			(int)MIN(text.len, 200), text.data);
+		fault_set(f, FAULT_SHUTDOWN, "%.*s", (int)MIN(text.len, 200),
+			text.data);
 	else if (text.len)
 		fault_set(f, FAULT_CONNECTION_LOST,
 			"the server closed the connection: %.*s",
@@ -677,8 +684,8 @@ static void lost_fault(struct session *s, struct slice error, struct fault *f)
 }
 
 /* Each exchange that was on its way fails; the client stays. */
-static void fail_exchanges(struct session *s, const struct fault *f,
-	uint32_t n_ready)
+static void fail_exchanges(
+	struct session *s, const struct fault *f, uint32_t n_ready)
 {
 	struct buf *out = &s->door->out;
 

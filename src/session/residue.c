@@ -19,10 +19,10 @@
 #include "session/listen.h"
 
 /* What makes it worth asking. */
-static const uint32_t suspicious = SQL_SETS | SQL_ROLE | SQL_TEMP |
-	SQL_ADVISORY | SQL_HOLD | SQL_PREPARES | SQL_EXECUTES |
-	SQL_DEALLOCATES | SQL_SEES_PREPARED | SQL_LISTENS | SQL_OPAQUE |
-	SQL_DROPS_STATE;
+static const uint32_t suspicious =
+	SQL_SETS | SQL_ROLE | SQL_TEMP | SQL_ADVISORY | SQL_HOLD |
+	SQL_PREPARES | SQL_EXECUTES | SQL_DEALLOCATES | SQL_SEES_PREPARED |
+	SQL_LISTENS | SQL_OPAQUE | SQL_DROPS_STATE;
 
 /* What no query shows. */
 static const struct {
@@ -61,8 +61,8 @@ static const char probe_sql[] =
 	" ORDER BY 1, 2";
 
 /* Gone without a trace when they are gone. */
-static const uint16_t pins_clean = PIN_TEMP | PIN_ADVISORY | PIN_HOLD |
-	PIN_PREPARED;
+static const uint16_t pins_clean =
+	PIN_TEMP | PIN_ADVISORY | PIN_HOLD | PIN_PREPARED;
 
 static const struct {
 	char kind;
@@ -92,7 +92,8 @@ static void probe_destroy(struct probe *p)
 	free(p);
 }
 
-/* ---- pins ------------------------------------------------------------------- */
+/* ---- pins -------------------------------------------------------------------
+ */
 
 bool residue_may_pin(struct session *s)
 {
@@ -147,11 +148,12 @@ void residue_unpin(struct session *s)
 
 void residue_discarded(struct session *s)
 {
-	set_pins(s, s->pins & (uint16_t)~(PIN_CUSTOM | PIN_LOADED));
+	set_pins(s, s->pins & (uint16_t) ~(PIN_CUSTOM | PIN_LOADED));
 	s->residue &= ~(uint32_t)(SQL_CUSTOM_SETTING | SQL_LOADS);
 }
 
-/* ---- restoring ---------------------------------------------------------------- */
+/* ---- restoring
+ * ---------------------------------------------------------------- */
 
 bool residue_needs_restore(struct session *s)
 {
@@ -238,7 +240,8 @@ static void on_restore_message(struct session *s, char type, struct slice body)
 	}
 }
 
-/* ---- probing -------------------------------------------------------------------- */
+/* ---- probing
+ * -------------------------------------------------------------------- */
 
 bool residue_needs_probe(struct session *s)
 {
@@ -263,8 +266,8 @@ void residue_probe(struct session *s)
 	session_enter(s, SESSION_PROBING);
 }
 
-static void probe_setting(struct probe *p, struct slice name,
-	struct slice value, bool is_default)
+static void probe_setting(
+	struct probe *p, struct slice name, struct slice value, bool is_default)
 {
 	buf_put_cstr(&p->of_backend, name);
 	buf_put_cstr(&p->of_backend, value);
@@ -289,8 +292,9 @@ static void probe_row(struct session *s, struct slice body)
 		buf_put_cstr(&p->channels, name);
 	else if (kind.data[0] == 's')
 		probe_setting(p, name, value, is_default.data);
-	else if (kind.data[0] == 'r' && (!slice_is(value, "none") ||
-			!slice_is(name, pool_user(s->backend->pool))))
+	else if (kind.data[0] == 'r' &&
+		 (!slice_is(value, "none") ||
+			 !slice_is(name, pool_user(s->backend->pool))))
 		p->pins |= PIN_ROLE;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (kinds[i].kind == kind.data[0])
@@ -329,9 +333,9 @@ static void put_back_initial(struct session *s, struct probe *p)
 
 static uint16_t untold_pins(struct session *s)
 {
-	uint16_t pins = s->pins & (PIN_CUSTOM | PIN_SEED | PIN_LOADED |
-					  PIN_LARGE | PIN_REPLICATION |
-					  PIN_UNKNOWN);
+	uint16_t pins =
+		s->pins & (PIN_CUSTOM | PIN_SEED | PIN_LOADED | PIN_LARGE |
+				  PIN_REPLICATION | PIN_UNKNOWN);
 
 	for (size_t i = 0; i < ARRAY_SIZE(untold); i++)
 		if (s->residue & untold[i].flag && !s->has_failed)
@@ -351,8 +355,8 @@ static void probe_apply(struct session *s)
 		set_pins(s, pins | s->pins | PIN_UNKNOWN);
 		return;
 	}
-	set_backend_settings(s, settings_intern(pools,
-		buf_slice(&p->of_backend)));
+	set_backend_settings(
+		s, settings_intern(pools, buf_slice(&p->of_backend)));
 	put_back_initial(s, p);
 	settings_unref(pools, s->settings);
 	s->settings = settings_intern(pools, buf_slice(&p->of_client));

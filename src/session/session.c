@@ -62,7 +62,8 @@ void session_send_back(struct session *s)
 	s->door->out.len = 0;
 }
 
-/* ---- its stream ------------------------------------------------------------ */
+/* ---- its stream ------------------------------------------------------------
+ */
 
 static struct session *of_stream(struct stream *stream)
 {
@@ -172,7 +173,8 @@ static const struct stream_ops session_stream_ops = {
 	.closed = on_session_closed,
 };
 
-/* ---- beginning and end ------------------------------------------------------ */
+/* ---- beginning and end ------------------------------------------------------
+ */
 
 void session_create(struct door *door, int fd, const struct sockaddr *peer)
 {

@@ -11,15 +11,15 @@
 struct door;
 
 /* Carries a message to another worker, or to all others (to_worker -1). */
-typedef void door_send_fn(void *owner, int to_worker, uint8_t kind,
-	struct slice payload);
+typedef void door_send_fn(
+	void *owner, int to_worker, uint8_t kind, struct slice payload);
 typedef void door_idle_fn(void *owner);
 
 struct door_env {
 	struct loop *loop;
 	struct page *page;
 	unsigned worker;
-	const struct config *config;     /* borrowed until door_reload() */
+	const struct config *config;	 /* borrowed until door_reload() */
 	const struct upstream *upstream; /* borrowed for ever */
 	/* The one user the configuration itself names; may be "". */
 	const char *door_user;

@@ -36,7 +36,7 @@ enum {
 	REPLIES_MAX = 4096,
 	CANCEL_KEY_NEW = 32, /* bytes of a protocol 3.2 key */
 	DOOR_TICK_MS = 250,
-	FINISH_MS = 5000,    /* for last words to leave */
+	FINISH_MS = 5000, /* for last words to leave */
 };
 
 enum session_state {
@@ -70,59 +70,59 @@ struct name;
 struct session {
 	struct stream stream;
 	struct log_scope log;
-	struct door *door;        /* borrowed */
-	struct list link;         /* in the door's list of its state */
+	struct door *door; /* borrowed */
+	struct list link;  /* in the door's list of its state */
 	struct table_node by_pid;
-	struct startup *startup;  /* until READY */
-	struct console *console;  /* in CONSOLE */
-	struct flavour *flavour;  /* ref */
-	struct settings *initial; /* ref: what its startup packet set */
+	struct startup *startup;   /* until READY */
+	struct console *console;   /* in CONSOLE */
+	struct flavour *flavour;   /* ref */
+	struct settings *initial;  /* ref: what its startup packet set */
 	struct settings *settings; /* ref: what is set for it now */
-	struct backend *backend;  /* leased, or NULL */
+	struct backend *backend;   /* leased, or NULL */
 	struct lease lease;
 	struct sql_scanner *scanner; /* of a long Query on its way, else NULL */
 	struct listening *listening; /* channels; NULL: none */
-	struct probe *probe;      /* what is found so far, in PROBING */
-	struct fault *doom;       /* FATAL once what is owed has come */
-	struct names *names;      /* its prepared statements; NULL: none */
-	struct statement *unnamed; /* ref; its unnamed statement */
-	uint64_t state_at;        /* loop_now() */
+	struct probe *probe;	     /* what is found so far, in PROBING */
+	struct fault *doom;	     /* FATAL once what is owed has come */
+	struct names *names;	     /* its prepared statements; NULL: none */
+	struct statement *unnamed;   /* ref; its unnamed statement */
+	uint64_t state_at;	     /* loop_now() */
 	uint64_t connected_at;
-	uint64_t request_us;      /* loop_clock_us() of the exchange's start */
-	uint32_t pid;             /* ours, not the server's */
-	uint32_t residue;         /* SQL_* of what ran since the last look */
-	uint32_t front_left;      /* of a message that streams through */
+	uint64_t request_us; /* loop_clock_us() of the exchange's start */
+	uint32_t pid;	     /* ours, not the server's */
+	uint32_t residue;    /* SQL_* of what ran since the last look */
+	uint32_t front_left; /* of a message that streams through */
 	/* Changes of its names that are not answered: behind an earlier Sync,
 	 * and since the last one. */
 	uint16_t names_past;
 	uint16_t names_open;
-	uint16_t pins;            /* enum session_pin */
+	uint16_t pins; /* enum session_pin */
 	uint8_t state;
-	char tx;                  /* as the client was told last */
-	uint8_t key_len;          /* of the cancel key */
+	char tx;	 /* as the client was told last */
+	uint8_t key_len; /* of the cancel key */
 	bool is_unix;
-	bool has_eof;             /* the client says no more */
-	bool has_failed;          /* an error came since residue was empty */
-	bool is_skipping;         /* drop messages until Sync */
-	bool is_dropping;         /* front_left bytes go nowhere */
-	bool in_batch;            /* extended messages without a Sync yet */
-	bool was_rolled_back;     /* its last transaction */
-	bool is_heard;            /* the hub has answered it */
-	bool shows_channels;      /* its backend listens to them, too */
-	bool in_copy;             /* the server waits for COPY data */
-	bool has_copied;          /* COPY data of the client is, or was, read */
-	bool is_uncertain;        /* a Sync may or may not be answered */
-	bool is_native;           /* its names are the server's names */
-	bool uses_sequences;      /* has named nextval(), currval() or the like */
-	bool has_large;           /* a statement of its own is on the backend */
-	bool is_barred;           /* waits for an injected answer */
-	bool has_old_strings;     /* standard_conforming_strings is off */
-	bool has_odd_encoding;    /* letters may contain a backslash's byte */
+	bool has_eof;	       /* the client says no more */
+	bool has_failed;       /* an error came since residue was empty */
+	bool is_skipping;      /* drop messages until Sync */
+	bool is_dropping;      /* front_left bytes go nowhere */
+	bool in_batch;	       /* extended messages without a Sync yet */
+	bool was_rolled_back;  /* its last transaction */
+	bool is_heard;	       /* the hub has answered it */
+	bool shows_channels;   /* its backend listens to them, too */
+	bool in_copy;	       /* the server waits for COPY data */
+	bool has_copied;       /* COPY data of the client is, or was, read */
+	bool is_uncertain;     /* a Sync may or may not be answered */
+	bool is_native;	       /* its names are the server's names */
+	bool uses_sequences;   /* has named nextval(), currval() or the like */
+	bool has_large;	       /* a statement of its own is on the backend */
+	bool is_barred;	       /* waits for an injected answer */
+	bool has_old_strings;  /* standard_conforming_strings is off */
+	bool has_odd_encoding; /* letters may contain a backslash's byte */
 	bool is_admin;
-	bool is_counted;          /* among the gateway's clients */
-	bool is_securing;         /* TLS begins with the next byte */
-	bool is_swallowing;       /* the rest of the server's message, too */
-	bool is_nonsense;         /* the server broke the protocol */
+	bool is_counted;    /* among the gateway's clients */
+	bool is_securing;   /* TLS begins with the next byte */
+	bool is_swallowing; /* the rest of the server's message, too */
+	bool is_nonsense;   /* the server broke the protocol */
 	uint8_t key[CANCEL_KEY_NEW];
 };
 
@@ -139,9 +139,9 @@ struct door {
 	struct list sessions[SESSION_STATES];
 	uint32_t n_sessions[SESSION_STATES];
 	struct table by_pid;
-	struct table hubs;     /* listen.c */
+	struct table hubs; /* listen.c */
 	struct timer tick;
-	struct buf out;        /* a message being built; empty in between */
+	struct buf out; /* a message being built; empty in between */
 	struct sql_scanner scanner; /* for texts that are whole */
 	struct metrics metrics;
 	uint64_t n_ids;

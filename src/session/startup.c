@@ -17,17 +17,18 @@ struct startup {
 	struct auth_reply reply;
 	char *user;
 	char *database;
-	struct buf params;      /* for the flavour */
+	struct buf params;	/* for the flavour */
 	struct buf application; /* the settings list with its name, or empty */
-	uint32_t login_slot;    /* of page_login_enter() */
+	uint32_t login_slot;	/* of page_login_enter() */
 	uint16_t minor;
-	bool had_ssl;           /* an SSLRequest was answered */
+	bool had_ssl; /* an SSLRequest was answered */
 	bool had_gss;
-	bool is_refused;        /* no place for one more client */
-	bool is_replication;    /* it will speak to a WAL sender */
+	bool is_refused;     /* no place for one more client */
+	bool is_replication; /* it will speak to a WAL sender */
 };
 
-/* ---- beginning and end ---------------------------------------------------------- */
+/* ---- beginning and end
+ * ---------------------------------------------------------- */
 
 static struct slice address_of(const struct sockaddr *peer)
 {
@@ -61,8 +62,8 @@ void startup_begin(struct session *s, const struct sockaddr *peer)
 		session_finish(s);
 		return;
 	}
-	s->is_counted = page_client_enter(door->page, door->worker,
-		(uint32_t)c->max_clients);
+	s->is_counted = page_client_enter(
+		door->page, door->worker, (uint32_t)c->max_clients);
 	st->is_refused = !s->is_counted;
 }
 
@@ -88,8 +89,7 @@ void startup_timed_out(struct session *s)
 {
 	struct fault f;
 
-	log_info(&s->log, "session.login_timeout", "from %s",
-		s->startup->peer);
+	log_info(&s->log, "session.login_timeout", "from %s", s->startup->peer);
 	if (s->state == SESSION_STARTUP) {
 		session_finish(s);
 		return;
@@ -111,7 +111,8 @@ static size_t startup_bad(struct session *s, const struct fault *f)
 	return 0;
 }
 
-/* ---- greeting --------------------------------------------------------------------- */
+/* ---- greeting
+ * --------------------------------------------------------------------- */
 
 /* The server's own greeting, but for the application's name. */
 static void put_parameters(struct session *s)
@@ -153,8 +154,8 @@ static void greet(struct session *s)
 	session_enter(s, SESSION_READY);
 }
 
-static void on_greeting_lease(struct lease *l, struct backend *b,
-	const struct lease_error *error)
+static void on_greeting_lease(
+	struct lease *l, struct backend *b, const struct lease_error *error)
 {
 	struct session *s = container_of(l, struct session, lease);
 
@@ -170,8 +171,8 @@ static void on_greeting_lease(struct lease *l, struct backend *b,
 }
 
 /* A replication client has a server connection of its own, for good. */
-static void on_apart_lease(struct lease *l, struct backend *b,
-	const struct lease_error *error)
+static void on_apart_lease(
+	struct lease *l, struct backend *b, const struct lease_error *error)
 {
 	struct session *s = container_of(l, struct session, lease);
 
@@ -231,7 +232,8 @@ static void startup_greet(struct session *s)
 	}
 }
 
-/* ---- authentication ------------------------------------------------------------------ */
+/* ---- authentication
+ * ------------------------------------------------------------------ */
 
 static void logged_in(struct session *s)
 {
@@ -304,8 +306,8 @@ static void startup_auth(struct session *s)
 	char cert_name[AUTH_USER_MAX + 1] = "";
 	struct auth_login login = {
 		.user = slice_str(st->user),
-		.method = auth_method_of(s->is_unix ? door->config->unix_auth :
-						      door->config->auth),
+		.method = auth_method_of(s->is_unix ? door->config->unix_auth
+						    : door->config->auth),
 	};
 	struct auth_work *work;
 	struct fault f;
@@ -313,8 +315,8 @@ static void startup_auth(struct session *s)
 
 	session_enter(s, SESSION_AUTH);
 	if (s->stream.tls) {
-		login.endpoint_hash = slice_of(hash,
-			tls_endpoint_hash(&s->stream, hash));
+		login.endpoint_hash =
+			slice_of(hash, tls_endpoint_hash(&s->stream, hash));
 		tls_peer_name(&s->stream, cert_name, sizeof(cert_name));
 		if (*door->config->tls_client_ca)
 			login.cert_name = slice_str(cert_name);
@@ -351,13 +353,16 @@ static size_t auth_input(struct session *s, struct slice bytes)
 	whole = PG_HEAD + (size_t)head.len;
 	if (bytes.len < whole)
 		return 0;
-	auth_step(s, auth_feed(s->startup->auth,
-			     slice_of(bytes.data + PG_HEAD, head.len),
-			     &s->startup->reply, &f), &f);
+	auth_step(s,
+		auth_feed(s->startup->auth,
+			slice_of(bytes.data + PG_HEAD, head.len),
+			&s->startup->reply, &f),
+		&f);
 	return whole;
 }
 
-/* ---- the login packet ------------------------------------------------------------------ */
+/* ---- the login packet
+ * ------------------------------------------------------------------ */
 
 /* PostgreSQL cuts names at NAMEDATALEN - 1 bytes. */
 static char *name_dup(struct slice name)
@@ -380,8 +385,8 @@ static struct slice normal_encoding(struct slice value)
 			return value;
 		plain[n++] = c;
 	}
-	return slice_is_nocase(slice_of(plain, n), "utf8") ? SLICE("UTF8") :
-							     value;
+	return slice_is_nocase(slice_of(plain, n), "utf8") ? SLICE("UTF8")
+							   : value;
 }
 
 /* Anything but a plain "no"; the server judges the rest. */
@@ -396,8 +401,8 @@ static bool is_replication(struct slice value)
 	return true;
 }
 
-static void take_parameter(struct startup *st, struct slice name,
-	struct slice value)
+static void take_parameter(
+	struct startup *st, struct slice name, struct slice value)
 {
 	if (slice_is(name, "user") || slice_is(name, "database") ||
 		slice_starts_with(name, SLICE("_pq_.")))
@@ -502,15 +507,17 @@ static void on_login(struct session *s, const struct pg_startup *packet)
 		take_parameter(st, name, value);
 	negotiate(s, packet);
 	if (!check_login(s, &f)) {
-		log_info(&s->log, "session.refused", "%s: %s", st->peer,
-			f.text);
+		log_info(
+			&s->log, "session.refused", "%s: %s", st->peer, f.text);
 		session_fatal(s, &f);
 		return;
 	}
 	startup_auth(s);
 }
 
-/* ---- packets ------------------------------------------------------------------------------ */
+/* ---- packets
+ * ------------------------------------------------------------------------------
+ */
 
 /* Asked for twice, it is read as a version of the protocol. */
 static size_t bad_version(struct session *s, unsigned minor)
@@ -531,9 +538,10 @@ static bool has_injection(struct session *s, size_t n_behind, const char *what)
 
 	if (!n_behind)
 		return false;
-	fault_set(&f, FAULT_PROTOCOL, "received unencrypted data after %s request",
-		what);
-	fault_detail(&f, "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.");
+	fault_set(&f, FAULT_PROTOCOL,
+		"received unencrypted data after %s request", what);
+	fault_detail(&f,
+		"This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.");
 	startup_bad(s, &f);
 	return true;
 }
@@ -611,8 +619,8 @@ size_t startup_input(struct session *s, struct slice bytes)
 	while (used < bytes.len && !s->is_securing &&
 		(s->state == SESSION_STARTUP || s->state == SESSION_AUTH)) {
 		struct slice rest = slice_from(bytes, used);
-		size_t n = s->state == SESSION_STARTUP ? packet_input(s, rest) :
-							 auth_input(s, rest);
+		size_t n = s->state == SESSION_STARTUP ? packet_input(s, rest)
+						       : auth_input(s, rest);
 
 		if (!n)
 			break;

@@ -21,7 +21,9 @@
 
 #include "loop/loop_priv.h"
 
-enum { GIVE_UP_MS = 20000 };
+enum {
+	GIVE_UP_MS = 20000
+};
 
 /* One turn, at most some milliseconds long when nothing happens. */
 static inline void turn(struct loop *loop)
@@ -35,14 +37,14 @@ static inline void turn(struct loop *loop)
 }
 
 /* Turns until the condition holds; a hang is a failure, not a wait. */
-#define turn_until(loop, condition)                                       \
-	do {                                                              \
-		uint64_t end_ = uv_hrtime() / 1000000 + GIVE_UP_MS;       \
-		while (!(condition)) {                                    \
-			turn(loop);                                       \
-			if (uv_hrtime() / 1000000 > end_)                 \
-				fail_msg("never came: %s", #condition);   \
-		}                                                         \
+#define turn_until(loop, condition)                                            \
+	do {                                                                   \
+		uint64_t end_ = uv_hrtime() / 1000000 + GIVE_UP_MS;            \
+		while (!(condition)) {                                         \
+			turn(loop);                                            \
+			if (uv_hrtime() / 1000000 > end_)                      \
+				fail_msg("never came: %s", #condition);        \
+		}                                                              \
 	} while (0)
 
 /* For what must not happen: turns that give it every chance. */
@@ -53,8 +55,8 @@ static inline void turn_some(struct loop *loop)
 }
 
 /* A listening socket on loopback, its port chosen by the kernel. */
-static inline int listen_on(int family, uint16_t port, int backlog,
-	uint16_t *ret_port)
+static inline int listen_on(
+	int family, uint16_t port, int backlog, uint16_t *ret_port)
 {
 	struct sockaddr_in6 a6 = {
 		.sin6_family = AF_INET6,

@@ -89,8 +89,8 @@ static struct caller *caller_create(void)
 	return k;
 }
 
-static void caller_open(struct caller *k, const char *host, uint16_t port,
-	uint64_t timeout_ms)
+static void caller_open(
+	struct caller *k, const char *host, uint16_t port, uint64_t timeout_ms)
 {
 	turn(k->loop); /* the loop's clock stood still while we prepared */
 	connector_open(&k->c, k->loop, host, port, timeout_ms, on_done);
@@ -120,8 +120,8 @@ struct wall {
 	int n_filling;
 };
 
-static bool wall_build(struct wall *w, int family, uint16_t port,
-	uint16_t *ret_port)
+static bool wall_build(
+	struct wall *w, int family, uint16_t port, uint16_t *ret_port)
 {
 	struct sockaddr_storage to;
 	socklen_t len = sizeof(to);

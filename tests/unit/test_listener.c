@@ -5,7 +5,9 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 
-enum { CLIENTS = 5 };
+enum {
+	CLIENTS = 5
+};
 
 struct door {
 	struct listener l;
@@ -82,8 +84,8 @@ static void clients_connect(struct door *d, int n)
 
 	for (int i = 0; i < n; i++) {
 		d->clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		assert_int_equal(connect(d->clients[i],
-					 (struct sockaddr *)&to, sizeof(to)),
+		assert_int_equal(connect(d->clients[i], (struct sockaddr *)&to,
+					 sizeof(to)),
 			0);
 	}
 }
@@ -99,8 +101,8 @@ static void test_accepts_all(void **state)
 	clients_connect(d, CLIENTS);
 	turn_until(d->loop, d->n_accepted == CLIENTS);
 	getsockname(d->clients[CLIENTS - 1], (struct sockaddr *)&me, &len);
-	snprintf(expected, sizeof(expected), "127.0.0.1:%u",
-		ntohs(me.sin_port));
+	snprintf(
+		expected, sizeof(expected), "127.0.0.1:%u", ntohs(me.sin_port));
 	assert_string_equal(d->peer, expected);
 	assert_true(fcntl(d->accepted[0], F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(d->accepted[0], F_GETFD) & FD_CLOEXEC);

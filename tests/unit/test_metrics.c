@@ -56,8 +56,8 @@ static void test_rows(void **state)
 			row->kind == METRIC_COUNTER);
 		assert_true(*row->what);
 		for (enum metric_id other = 0; other < id; other++)
-			assert_string_not_equal(row->name,
-				metric_row(other)->name);
+			assert_string_not_equal(
+				row->name, metric_row(other)->name);
 	}
 }
 

@@ -15,7 +15,11 @@
 
 #include "page/page.h"
 
-enum { WORKERS = 4, COUNTERS = 3, ROUNDS = 20000 };
+enum {
+	WORKERS = 4,
+	COUNTERS = 3,
+	ROUNDS = 20000
+};
 
 static int setup(void **state)
 {
@@ -86,8 +90,8 @@ static void test_two_bounds(void **state)
 	assert_int_equal(page_permit_take(page, 2, 7, 2, 3), PAGE_POOL_FULL);
 	assert_int_equal(page_permit_take(page, 2, 8, 2, 3), PAGE_TAKEN);
 	assert_int_equal(page_permit_take(page, 2, 8, 2, 3), PAGE_GATEWAY_FULL);
-	assert_int_equal(page_permit_take(page, 2, -1, 0, 3),
-		PAGE_GATEWAY_FULL);
+	assert_int_equal(
+		page_permit_take(page, 2, -1, 0, 3), PAGE_GATEWAY_FULL);
 	assert_int_equal(page_permits_used(page), 3);
 	assert_int_equal(page_pool_used(page, 7), 2);
 	page_permit_give(page, 1, 7);
@@ -174,7 +178,10 @@ static void test_bells(void **state)
 
 /* ---- several processes ------------------------------------------------ */
 
-enum { POOL_MAX = 3, GATEWAY_MAX = 5 };
+enum {
+	POOL_MAX = 3,
+	GATEWAY_MAX = 5
+};
 
 /* Takes from one of two pools and checks what it can see: with its own
  * permit held, no sum may exceed its bound. */
@@ -233,8 +240,8 @@ static void test_killed_takers(void **state)
 		for (unsigned i = 0; i < 50; i++)
 			take_and_give(page, WORKERS, i);
 		kill(pids[victim], SIGKILL);
-		assert_int_equal(waitpid(pids[victim], &status, 0),
-			pids[victim]);
+		assert_int_equal(
+			waitpid(pids[victim], &status, 0), pids[victim]);
 		assert_true(WIFSIGNALED(status));
 		assert_int_equal(WTERMSIG(status), SIGKILL);
 		page_worker_died(page, victim);

@@ -13,7 +13,7 @@ struct owner {
 	struct loop *loop;
 	int peer; /* the other end; -1 once closed */
 	struct buf got;
-	size_t take;      /* input() consumes multiples of this, 0: nothing */
+	size_t take; /* input() consumes multiples of this, 0: nothing */
 	size_t n_input;
 	size_t n_drained;
 	int n_eof;

@@ -110,8 +110,8 @@ static void path_of(const struct scene *sc, char path[64], const char *name)
 	snprintf(path, 64, "%s/%s", sc->folder, name);
 }
 
-static void write_identity(const char *cert, const char *key,
-	const char *cn, const char *names, const struct identity *issuer)
+static void write_identity(const char *cert, const char *key, const char *cn,
+	const char *names, const struct identity *issuer)
 {
 	struct identity id = make_identity(cn, names, issuer);
 
@@ -138,8 +138,8 @@ static int scene_create(void **state)
 	write_cert(sc->other_ca, sc->other_root.cert);
 	write_identity(sc->cert, sc->key, "localhost",
 		"DNS:localhost,DNS:*.db.test,IP:127.0.0.1", &sc->root);
-	write_identity(sc->client_cert, sc->client_key, "alice", NULL,
-		&sc->root);
+	write_identity(
+		sc->client_cert, sc->client_key, "alice", NULL, &sc->root);
 	memset(sc->tickets, 7, sizeof(sc->tickets));
 	sc->loop = loop_create();
 	*state = sc;
@@ -160,16 +160,16 @@ static int scene_destroy(void **state)
 
 static struct tls_context *server_context(struct scene *sc)
 {
-	struct tls_context *ctx = tls_context_server(sc->cert, sc->key, NULL,
-		sc->tickets, &sc->fault);
+	struct tls_context *ctx = tls_context_server(
+		sc->cert, sc->key, NULL, sc->tickets, &sc->fault);
 
 	if (!ctx)
 		fail_msg("%s", sc->fault.text);
 	return ctx;
 }
 
-static struct tls_context *client_context(struct scene *sc, const char *mode,
-	const char *root)
+static struct tls_context *client_context(
+	struct scene *sc, const char *mode, const char *root)
 {
 	struct tls_context *ctx =
 		tls_context_client(mode, root, NULL, NULL, &sc->fault);
@@ -336,8 +336,7 @@ static void test_there_and_back(void **state)
 	assert_int_equal(p.client->n_secured, 1);
 	assert_int_equal(p.server->n_secured, 1);
 	assert_string_equal(tls_version(&p.server->s), "TLSv1.3");
-	assert_string_equal(tls_cipher(&p.server->s),
-		tls_cipher(&p.client->s));
+	assert_string_equal(tls_cipher(&p.server->s), tls_cipher(&p.client->s));
 	assert_true(strlen(tls_cipher(&p.server->s)) > 0);
 	assert_int_equal(stream_out_len(&p.client->s), 0);
 	pair_destroy(&p);
@@ -420,14 +419,15 @@ static void test_cut_at_any_length(void **state)
 			client_context(sc, "verify-full", sc->ca), "localhost");
 		p.server->echoes = true;
 		fill(p.client, len);
-		turn_until(sc->loop,
-			(carry(left[1], right[1], lengths[i]),
-				carry(right[1], left[1], lengths[i]),
-				uv_run(&sc->loop->uv, UV_RUN_NOWAIT),
-				p.client->got.len == len || p.client->n_failed));
+		turn_until(
+			sc->loop, (carry(left[1], right[1], lengths[i]),
+					  carry(right[1], left[1], lengths[i]),
+					  uv_run(&sc->loop->uv, UV_RUN_NOWAIT),
+					  p.client->got.len == len ||
+						  p.client->n_failed));
 		assert_int_equal(p.client->n_failed, 0);
-		assert_true(slice_equal(buf_slice(&p.client->got),
-			buf_slice(&p.server->got)));
+		assert_true(slice_equal(
+			buf_slice(&p.client->got), buf_slice(&p.server->got)));
 		pair_destroy(&p);
 		close(left[1]);
 		close(right[1]);
@@ -468,8 +468,8 @@ static void test_plain_output_leaves_first(void **state)
 	fill(p.server, len);
 	stream_secure_server(&p.server->s, server, false);
 	turn_until(sc->loop, p.client->got.len == len);
-	stream_secure_client(&p.client->s, client_context(sc, "require", ""),
-		"localhost");
+	stream_secure_client(
+		&p.client->s, client_context(sc, "require", ""), "localhost");
 	tls_context_unref(p.client->s.tls->context);
 	turn_until(sc->loop, p.server->n_secured && p.client->n_secured);
 	tls_context_unref(server);
@@ -657,8 +657,8 @@ static void test_cut_off_in_the_handshake_fails(void **state)
 	struct scene *sc = *state;
 	struct pair p = pair_create(sc);
 
-	stream_secure_client(&p.client->s, client_context(sc, "require", ""),
-		"localhost");
+	stream_secure_client(
+		&p.client->s, client_context(sc, "require", ""), "localhost");
 	tls_context_unref(p.client->s.tls->context);
 	stream_close(&p.server->s);
 	turn_until(sc->loop, p.client->n_failed);
@@ -672,8 +672,8 @@ static void test_finish_in_the_handshake_is_bounded(void **state)
 	struct pair p = pair_create(sc);
 
 	sc->loop->finish_ms = 30;
-	stream_secure_client(&p.client->s, client_context(sc, "require", ""),
-		"localhost");
+	stream_secure_client(
+		&p.client->s, client_context(sc, "require", ""), "localhost");
 	tls_context_unref(p.client->s.tls->context);
 	stream_write(&p.client->s, "never", 5);
 	stream_finish(&p.client->s);
@@ -716,8 +716,8 @@ static void test_nonsense_fails_with_a_reason(void **state)
 static void test_garbage_after_data(void **state)
 {
 	struct scene *sc = *state;
-	struct slice garbage =
-		SLICE("\x17\x03\x03\x00\x14" "garbage garbage garb");
+	struct slice garbage = SLICE("\x17\x03\x03\x00\x14"
+				     "garbage garbage garb");
 	struct raw r;
 	struct end *e = raw_pair(sc, server_context(sc), false, &r);
 
@@ -762,8 +762,8 @@ static void test_tls12_and_no_renegotiation(void **state)
 	assert_int_equal(SSL_renegotiate(r.ssl), 1);
 	turn_until(sc->loop, raw_step(&r, SSL_do_handshake, &result));
 	assert_true(result <= 0);
-	assert_int_equal(ERR_GET_REASON(ERR_peek_error()),
-		SSL_R_NO_RENEGOTIATION);
+	assert_int_equal(
+		ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
 	assert_int_equal(e->n_secured, 1);
 	raw_destroy(&r);
 	end_destroy(e);
@@ -822,8 +822,8 @@ static void test_alpn(void **state)
 			SSL_set_alpn_protos(r.ssl, rows[i].list, rows[i].len);
 		assert_int_equal(raw_handshake(sc, &r), rows[i].is_let_in);
 		SSL_get0_alpn_selected(r.ssl, &chosen, &len);
-		assert_int_equal(len,
-			rows[i].is_let_in && rows[i].list ? 10 : 0);
+		assert_int_equal(
+			len, rows[i].is_let_in && rows[i].list ? 10 : 0);
 		if (!rows[i].is_let_in) {
 			assert_int_equal(ERR_GET_REASON(ERR_peek_error()),
 				SSL_AD_REASON_OFFSET +
@@ -866,11 +866,11 @@ static bool connect_again(struct scene *sc, struct tls_context *ctx,
 	return was_reused;
 }
 
-static struct tls_context *verifying_context(struct scene *sc, const char *ca,
-	const void *tickets)
+static struct tls_context *verifying_context(
+	struct scene *sc, const char *ca, const void *tickets)
 {
-	struct tls_context *ctx = tls_context_server(sc->cert, sc->key, ca,
-		tickets, &sc->fault);
+	struct tls_context *ctx =
+		tls_context_server(sc->cert, sc->key, ca, tickets, &sc->fault);
 
 	assert_non_null(ctx);
 	return ctx;
@@ -907,12 +907,12 @@ static void test_resumption(void **state)
 			verifying_context(sc, sc->other_ca, other_tickets),
 			versions[i], &session));
 		/* No tickets at all. */
-		assert_false(connect_again(sc,
-			verifying_context(sc, NULL, NULL), versions[i],
-			&session));
-		assert_false(connect_again(sc,
-			verifying_context(sc, NULL, NULL), versions[i],
-			&session));
+		assert_false(
+			connect_again(sc, verifying_context(sc, NULL, NULL),
+				versions[i], &session));
+		assert_false(
+			connect_again(sc, verifying_context(sc, NULL, NULL),
+				versions[i], &session));
 		SSL_SESSION_free(session);
 	}
 }
@@ -937,7 +937,11 @@ static void test_sslmodes(void **state)
 {
 	static const struct {
 		const char *mode;
-		enum { NONE, RIGHT, WRONG } root;
+		enum {
+			NONE,
+			RIGHT,
+			WRONG
+		} root;
 		const char *host;
 		const char *why; /* NULL: let in */
 	} rows[] = {
@@ -952,7 +956,8 @@ static void test_sslmodes(void **state)
 		{ "require", RIGHT, "elsewhere", NULL },
 		{ "require", WRONG, "elsewhere", "certificate verify failed" },
 		{ "verify-ca", RIGHT, "elsewhere", NULL },
-		{ "verify-ca", WRONG, "localhost", "certificate verify failed" },
+		{ "verify-ca", WRONG, "localhost",
+			"certificate verify failed" },
 		{ "verify-full", RIGHT, "localhost", NULL },
 		{ "verify-full", RIGHT, "LOCALHOST", NULL },
 		{ "verify-full", RIGHT, "127.0.0.1", NULL },
@@ -974,8 +979,8 @@ static void test_sslmodes(void **state)
 		pair_secure(&p, server_context(sc),
 			client_context(sc, rows[i].mode, roots[rows[i].root]),
 			rows[i].host);
-		turn_until(sc->loop,
-			is_settled(p.client) && is_settled(p.server));
+		turn_until(
+			sc->loop, is_settled(p.client) && is_settled(p.server));
 		assert_int_equal(p.client->n_failed, rows[i].why != NULL);
 		if (rows[i].why) {
 			assert_non_null(strstr(p.client->why, rows[i].why));
@@ -1016,8 +1021,7 @@ static void test_system_roots(void **state)
 
 static int keep_name(SSL *ssl, int *alert, void *arg)
 {
-	const char *name =
-		SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
 	(void)alert;
 	snprintf(arg, 64, "%s", name ? name : "none");
@@ -1054,8 +1058,8 @@ static void test_client_hello(void **state)
 		SSL_CTX_set_tlsext_servername_callback(ctx->ssl, keep_name);
 		SSL_CTX_set_tlsext_servername_arg(ctx->ssl, name);
 		SSL_CTX_set_alpn_select_cb(ctx->ssl, keep_protocols, protocols);
-		pair_secure(&p, ctx, client_context(sc, "require", ""),
-			rows[i][0]);
+		pair_secure(
+			&p, ctx, client_context(sc, "require", ""), rows[i][0]);
 		turn_until(sc->loop, p.client->n_secured);
 		assert_string_equal(name, rows[i][1]);
 		assert_string_equal(protocols, "\012postgresql");
@@ -1090,8 +1094,8 @@ static void test_client_certificates(void **state)
 			assert_string_equal(name, expected[i]);
 			assert_int_equal(p.server->n_secured, 1);
 		} else {
-			assert_non_null(strstr(p.server->why,
-				"certificate verify failed"));
+			assert_non_null(strstr(
+				p.server->why, "certificate verify failed"));
 			turn_until(sc->loop, p.client->n_failed);
 			assert_non_null(strstr(p.client->why, "alert"));
 		}
@@ -1142,7 +1146,7 @@ static void test_endpoint_hash(void **state)
 	static const struct {
 		EVP_PKEY *(*make)(void);
 		const char *signed_with; /* NULL: the key's own way */
-		const char *bound_with;  /* NULL: no channel binding */
+		const char *bound_with;	 /* NULL: no channel binding */
 		bool is_pss;
 	} rows[] = {
 		{ make_ec_key, "SHA256", "SHA256", false },
@@ -1158,8 +1162,10 @@ static void test_endpoint_hash(void **state)
 	struct scene *sc = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const EVP_MD *with = rows[i].signed_with ?
-			EVP_get_digestbyname(rows[i].signed_with) : NULL;
+		const EVP_MD *with =
+			rows[i].signed_with
+				? EVP_get_digestbyname(rows[i].signed_with)
+				: NULL;
 		EVP_PKEY *key = rows[i].make();
 		X509 *cert = make_cert(
 			key, "localhost", NULL, NULL, with, rows[i].is_pss);
@@ -1199,8 +1205,8 @@ static void expect_fault(struct scene *sc, struct tls_context *ctx,
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
-static void expect_server_fault(struct scene *sc, const char *one,
-	const char *two)
+static void expect_server_fault(
+	struct scene *sc, const char *one, const char *two)
 {
 	expect_fault(sc,
 		tls_context_server(sc->cert, sc->key, sc->ca, NULL, &sc->fault),
@@ -1313,7 +1319,8 @@ static void test_contexts_are_counted(void **state)
 	tls_context_unref(NULL);
 }
 
-#define tls_test(f) cmocka_unit_test_setup_teardown(f, scene_create, scene_destroy)
+#define tls_test(f)                                                            \
+	cmocka_unit_test_setup_teardown(f, scene_create, scene_destroy)
 
 int main(void)
 {

@@ -66,8 +66,8 @@ static inline X509 *make_cert(EVP_PKEY *key, const char *cn, const char *names,
 	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
 	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
 		(const unsigned char *)cn, -1, -1, 0);
-	X509_set_issuer_name(cert,
-		issuer ? X509_get_subject_name(issuer->cert) : subject);
+	X509_set_issuer_name(
+		cert, issuer ? X509_get_subject_name(issuer->cert) : subject);
 	X509_set_pubkey(cert, key);
 	if (!issuer)
 		add_extension(cert, NID_basic_constraints, "critical,CA:TRUE");
@@ -82,8 +82,8 @@ static inline X509 *make_cert(EVP_PKEY *key, const char *cn, const char *names,
 	return cert;
 }
 
-static inline struct identity make_identity(const char *cn, const char *names,
-	const struct identity *issuer)
+static inline struct identity make_identity(
+	const char *cn, const char *names, const struct identity *issuer)
 {
 	EVP_PKEY *key = make_ec_key();
 
@@ -129,8 +129,8 @@ static inline void write_cert(const char *path, X509 *cert)
 	fclose(f);
 }
 
-static inline void write_key(const char *path, EVP_PKEY *key, mode_t mode,
-	const char *passphrase)
+static inline void write_key(
+	const char *path, EVP_PKEY *key, mode_t mode, const char *passphrase)
 {
 	FILE *f = create_file(path, mode);
 

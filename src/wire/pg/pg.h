@@ -11,14 +11,14 @@
 #include "base/base.h"
 
 enum {
-	PG_HEAD = 5,                 /* type byte and length word */
-	PG_STARTUP_MAX = 10000,      /* longest startup packet, as PostgreSQL */
-	PG_LOGIN_MAX = 64 * 1024,    /* longest message before the login ends */
-	PG_SMALL_MAX = 10000,        /* body limits of messages after it */
+	PG_HEAD = 5,		  /* type byte and length word */
+	PG_STARTUP_MAX = 10000,	  /* longest startup packet, as PostgreSQL */
+	PG_LOGIN_MAX = 64 * 1024, /* longest message before the login ends */
+	PG_SMALL_MAX = 10000,	  /* body limits of messages after it */
 	PG_LARGE_MAX = 0x3fffffff - 1,
-	PG_MINOR_LATEST = 2,         /* protocol 3.2 */
-	PG_CANCEL_KEY_MAX = 256,     /* protocol 3.2 */
-	PG_CANCEL_KEY_OLD = 4,       /* protocol 3.0 */
+	PG_MINOR_LATEST = 2,	 /* protocol 3.2 */
+	PG_CANCEL_KEY_MAX = 256, /* protocol 3.2 */
+	PG_CANCEL_KEY_OLD = 4,	 /* protocol 3.0 */
 };
 
 /* Message types, by name. */
@@ -83,21 +83,22 @@ enum pg_startup_kind {
 
 struct pg_startup {
 	enum pg_startup_kind kind;
-	uint16_t major, minor;  /* LOGIN */
-	struct slice params;    /* LOGIN: name\0value\0 ... without the last \0 */
-	uint32_t pid;           /* CANCEL */
-	struct slice key;       /* CANCEL: 4 to 256 bytes */
+	uint16_t major, minor; /* LOGIN */
+	struct slice params; /* LOGIN: name\0value\0 ... without the last \0 */
+	uint32_t pid;	     /* CANCEL */
+	struct slice key;    /* CANCEL: 4 to 256 bytes */
 };
 
 /*
  * The body behind the length word (len - 4 bytes). -EPROTO with *f set when
  * it is not a startup packet.
  */
-int pg_startup_parse(struct slice body, struct pg_startup *ret, struct fault *f);
+int pg_startup_parse(
+	struct slice body, struct pg_startup *ret, struct fault *f);
 
 /* Walks params: false at the end. */
-bool pg_startup_next(struct slice *params, struct slice *ret_name,
-	struct slice *ret_value);
+bool pg_startup_next(
+	struct slice *params, struct slice *ret_name, struct slice *ret_value);
 
 /* The value of a parameter, or an empty slice with data NULL. */
 struct slice pg_startup_get(struct slice params, struct slice name);
@@ -126,8 +127,8 @@ void pg_put_complete(struct buf *b, const char *tag);
 
 /* unknown: the protocol options (names beginning _pq_.) we do not know, as
  * name\0 name\0 ...; n of them. */
-void pg_put_negotiate(struct buf *b, uint16_t minor, uint32_t n,
-	struct slice unknown);
+void pg_put_negotiate(
+	struct buf *b, uint16_t minor, uint32_t n, struct slice unknown);
 
 /* severity: "ERROR", "FATAL", "NOTICE" ... */
 void pg_put_fault(struct buf *b, const char *severity, const struct fault *f);
@@ -137,15 +138,19 @@ void pg_put_notification(struct buf *b, uint32_t pid, struct slice channel,
 	struct slice payload);
 
 /* Rows of text columns, for the admin console. */
-enum { PG_TYPE_INT4 = 23, PG_TYPE_INT8 = 20, PG_TYPE_TEXT = 25 };
+enum {
+	PG_TYPE_INT4 = 23,
+	PG_TYPE_INT8 = 20,
+	PG_TYPE_TEXT = 25
+};
 
 struct pg_column {
 	const char *name;
 	uint32_t type; /* an OID of above */
 };
 
-void pg_put_row_description(struct buf *b, const struct pg_column *columns,
-	size_t n);
+void pg_put_row_description(
+	struct buf *b, const struct pg_column *columns, size_t n);
 size_t pg_begin_row(struct buf *b, uint16_t n);
 void pg_put_field(struct buf *b, struct slice value);
 void pg_put_null(struct buf *b);
@@ -160,8 +165,8 @@ void pg_put_parse(struct buf *b, struct slice name, struct slice sql,
 void pg_put_close(struct buf *b, char kind, struct slice name);
 void pg_put_describe(struct buf *b, char kind, struct slice name);
 void pg_put_password(struct buf *b, struct slice bytes);
-void pg_put_sasl_initial(struct buf *b, const char *mechanism,
-	struct slice data);
+void pg_put_sasl_initial(
+	struct buf *b, const char *mechanism, struct slice data);
 
 /* ---- reading bodies --------------------------------------------------- */
 

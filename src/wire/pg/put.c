@@ -104,8 +104,8 @@ void pg_put_complete(struct buf *b, const char *tag)
 	pg_end(b, begun);
 }
 
-void pg_put_negotiate(struct buf *b, uint16_t minor, uint32_t n,
-	struct slice unknown)
+void pg_put_negotiate(
+	struct buf *b, uint16_t minor, uint32_t n, struct slice unknown)
 {
 	size_t begun = pg_begin(b, PG_BACK_NEGOTIATE_PROTOCOL);
 
@@ -155,11 +155,11 @@ void pg_put_notice(struct buf *b, const char *severity, const char *sqlstate,
 	const char *text)
 {
 	end_error(b, begin_error(b, PG_BACK_NOTICE_RESPONSE, severity, sqlstate,
-		text));
+			     text));
 }
 
-void pg_put_notification(struct buf *b, uint32_t pid, struct slice channel,
-	struct slice payload)
+void pg_put_notification(
+	struct buf *b, uint32_t pid, struct slice channel, struct slice payload)
 {
 	size_t begun = pg_begin(b, PG_BACK_NOTIFICATION);
 
@@ -181,8 +181,8 @@ static uint16_t type_len(uint32_t type)
 	}
 }
 
-void pg_put_row_description(struct buf *b, const struct pg_column *columns,
-	size_t n)
+void pg_put_row_description(
+	struct buf *b, const struct pg_column *columns, size_t n)
 {
 	size_t begun = pg_begin(b, PG_BACK_ROW_DESCRIPTION);
 
@@ -194,7 +194,7 @@ void pg_put_row_description(struct buf *b, const struct pg_column *columns,
 		buf_put_u32(b, columns[i].type);
 		buf_put_u16(b, type_len(columns[i].type));
 		buf_put_u32(b, UINT32_MAX); /* no type modifier */
-		buf_put_u16(b, 0);          /* as text */
+		buf_put_u16(b, 0);	    /* as text */
 	}
 	pg_end(b, begun);
 }
@@ -268,8 +268,8 @@ void pg_put_password(struct buf *b, struct slice bytes)
 	pg_end(b, begun);
 }
 
-void pg_put_sasl_initial(struct buf *b, const char *mechanism,
-	struct slice data)
+void pg_put_sasl_initial(
+	struct buf *b, const char *mechanism, struct slice data)
 {
 	size_t begun = pg_begin(b, 'p');
 

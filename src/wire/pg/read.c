@@ -18,8 +18,8 @@ uint32_t pg_front_limit(char type)
 	switch (type) {
 #define SMALL PG_SMALL_MAX
 #define LARGE PG_LARGE_MAX
-#define PG_FRONT(name, type, limit) \
-	case type:                  \
+#define PG_FRONT(name, type, limit)                                            \
+	case type:                                                             \
 		return limit;
 #include "proto/pgwire.def"
 #undef SMALL
@@ -36,8 +36,8 @@ static int startup_bad(struct fault *f, const char *text)
 }
 
 /* Pairs of strings, ended by an empty name that is the last byte. */
-static int read_params(struct reader *r, struct slice *ret_params,
-	struct fault *f)
+static int read_params(
+	struct reader *r, struct slice *ret_params, struct fault *f)
 {
 	const char *begin = r->at;
 
@@ -70,8 +70,8 @@ int pg_startup_parse(struct slice body, struct pg_startup *ret, struct fault *f)
 		s.key = reader_bytes(&r, reader_left(&r));
 		if (r.is_bad || s.key.len < PG_CANCEL_KEY_OLD ||
 			s.key.len > PG_CANCEL_KEY_MAX)
-			return startup_bad(f,
-				"invalid length of cancel request packet");
+			return startup_bad(
+				f, "invalid length of cancel request packet");
 	} else if (s.major == MAJOR_REQUEST && s.minor == MINOR_SSL) {
 		s.kind = PG_STARTUP_SSL;
 	} else if (s.major == MAJOR_REQUEST && s.minor == MINOR_GSS) {
@@ -90,8 +90,8 @@ int pg_startup_parse(struct slice body, struct pg_startup *ret, struct fault *f)
 	return 0;
 }
 
-bool pg_startup_next(struct slice *params, struct slice *ret_name,
-	struct slice *ret_value)
+bool pg_startup_next(
+	struct slice *params, struct slice *ret_name, struct slice *ret_value)
 {
 	struct reader r = reader_of(*params);
 
