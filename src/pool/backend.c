@@ -195,12 +195,19 @@ void backend_forget_all(struct backend *b)
 		prepared_destroy(b, container_of(node, struct prepared, node));
 }
 
+struct statement *backend_any_prepared(struct backend *b)
+{
+	struct list *first = list_first(&b->prepared_lru);
+
+	return first ? list_entry(first, struct prepared, lru)->statement :
+		       NULL;
+}
+
 struct statement *backend_evictee(struct backend *b)
 {
 	if (b->prepared.len < b->pools->config->max_prepared)
 		return NULL;
-	return list_entry(list_first(&b->prepared_lru), struct prepared, lru)
-		->statement;
+	return backend_any_prepared(b);
 }
 
 /* ---- its stream --------------------------------------------------------- */

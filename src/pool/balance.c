@@ -412,16 +412,16 @@ void pool_opened(struct backend *b)
 	pool_release(b);
 }
 
-/* Trying again would end the same way. */
+/* The server is not there, not ready or full: it may be, later. Any other
+ * refusal would be the same again. */
 static bool is_final(struct slice sqlstate)
 {
-	static const char *const classes[] = { "28", "3D", "42", "22", "0A",
-		"08P" };
+	static const char *const passing[] = { "08", "53", "57P" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
-		if (slice_starts_with(sqlstate, slice_str(classes[i])))
-			return true;
-	return false;
+	for (size_t i = 0; i < ARRAY_SIZE(passing); i++)
+		if (slice_starts_with(sqlstate, slice_str(passing[i])))
+			return false;
+	return true;
 }
 
 static void fail_flavour(struct flavour *f, const struct lease_error *error)

@@ -200,6 +200,7 @@ void backend_prepared(
 	struct backend *b, struct statement *st, uint64_t generation);
 void backend_forget(struct backend *b, const struct statement *st);
 void backend_forget_all(struct backend *b);
+struct statement *backend_any_prepared(struct backend *b);
 /* The statement to close before one more is prepared, or NULL. */
 struct statement *backend_evictee(struct backend *b);
 

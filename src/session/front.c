@@ -192,18 +192,34 @@ static const uint32_t pinning = SQL_TEMP | SQL_ADVISORY | SQL_HOLD |
 				SQL_PREPARES | SQL_CUSTOM_SETTING | SQL_SEED |
 				SQL_LOADS | SQL_ROLE;
 
+/* Other clients' statements must not be seen. */
+static void hide_others(struct session *s)
+{
+	struct backend *b = s->backend;
+	struct statement *st;
+
+	if (!b->prepared.len)
+		return;
+	while ((st = backend_any_prepared(b))) {
+		pg_put_close(&s->door->out, 'S', slice_str(st->server_name));
+		backend_expect(b, REPLY_CLOSE, REPLY_INJECTED);
+		backend_forget(b, st);
+	}
+	if (!s->in_batch) {
+		pg_put_empty(&s->door->out, PG_FRONT_SYNC);
+		backend_expect(b, REPLY_SYNC, REPLY_INJECTED);
+	}
+	session_send_back(s);
+}
+
 /* SQL sees the client's names for its statements: give them to the server,
  * and keep the client on it. */
-static void go_native(struct session *s, bool sees_all)
+static void go_native(struct session *s)
 {
 	struct buf *out = &s->door->out;
 	struct backend *b = s->backend;
 	struct name *n;
 
-	if (sees_all) {
-		front_inject(s, "DEALLOCATE ALL");
-		backend_forget_all(b);
-	}
 	while ((n = names_any(s))) {
 		struct statement *st = n->statement;
 
@@ -269,7 +285,9 @@ bool front_prepare_effect(
 	if (!s->is_native &&
 		(flags & (SQL_PREPARES | SQL_EXECUTES | SQL_SEES_PREPARED) ||
 			(flags & SQL_DEALLOCATES && !effect->is_all)))
-		go_native(s, flags & SQL_SEES_PREPARED);
+		go_native(s);
+	if (flags & SQL_SEES_PREPARED)
+		hide_others(s);
 	if (flags & (SQL_LISTENS | SQL_OPAQUE))
 		show_channels(s);
 	if (flags & (SQL_SEQUENCE | SQL_SEQUENCE_READ))
@@ -514,17 +532,24 @@ static const struct {
 /* ---- one after the other
  * ---------------------------------------------------------- */
 
-static void front_bad(struct session *s, const char *fmt, int number)
+/* A length that cannot be: PostgreSQL hangs up without a word, because
+ * nothing that follows could be trusted. */
+static size_t bad_length(struct session *s)
+{
+	session_complain(s, "invalid message length");
+	session_doom(s, NULL);
+	return 0;
+}
+
+static size_t bad_type(struct session *s, char type)
 {
 	struct fault f;
-	uint32_t held;
 
-	fault_set(&f, FAULT_PROTOCOL, fmt, number);
-	if (log_limit_pass(&s->door->log_bad, 5, &held))
-		log_warn(&s->log, "session.protocol", "%s (%u more like it)",
-			f.text, held);
-	metrics_inc(&s->door->metrics, METRIC_protocol_errors);
+	fault_set(&f, FAULT_PROTOCOL, "invalid frontend message type %d",
+		(unsigned char)type);
+	session_complain(s, f.text);
 	session_doom(s, &f);
+	return 0;
 }
 
 static size_t front_message(struct session *s, struct slice bytes)
@@ -537,21 +562,15 @@ static size_t front_message(struct session *s, struct slice bytes)
 	case PG_HEAD_MORE:
 		return 0;
 	case PG_HEAD_BAD:
-		front_bad(s, "invalid message length", 0);
-		return 0;
+		return bad_length(s);
 	default:
 		break;
 	}
 	limit = pg_front_limit(head.type);
-	if (!limit) {
-		front_bad(s, "invalid frontend message type %d",
-			(unsigned char)head.type);
-		return 0;
-	}
-	if (head.len > limit) {
-		front_bad(s, "invalid message length", 0);
-		return 0;
-	}
+	if (!limit)
+		return bad_type(s, head.type);
+	if (head.len > limit)
+		return bad_length(s);
 	m.type = head.type;
 	m.whole = PG_HEAD + (size_t)head.len;
 	m.bytes = slice_of(bytes.data, MIN(bytes.len, m.whole));
@@ -580,7 +599,7 @@ size_t front_input(struct session *s, struct slice bytes)
 {
 	size_t used = 0;
 
-	while (used < bytes.len && !s->is_barred && !s->doom &&
+	while (used < bytes.len && !s->is_barred && !s->is_doomed &&
 		!is_clogged(s) &&
 		(s->state == SESSION_READY || s->state == SESSION_ACTIVE)) {
 		struct slice rest = slice_from(bytes, used);

@@ -6,23 +6,30 @@ struct names {
 	struct table table;
 };
 
+/* PostgreSQL knows names by their first 63 bytes, longer ones included. */
+static struct slice key_of(struct slice text)
+{
+	return slice_of(text.data, MIN(text.len, 63));
+}
+
 static bool name_equal(const struct table_node *node, const void *key)
 {
 	const struct name *n = container_of(node, struct name, node);
 
-	return slice_equal(
-		slice_of(n->text, n->len), *(const struct slice *)key);
+	return slice_equal(key_of(slice_of(n->text, n->len)),
+		*(const struct slice *)key);
 }
 
 struct name *names_find(struct session *s, struct slice text)
 {
+	struct slice key = key_of(text);
 	struct table_node *node;
 
 	if (!s->names)
 		return NULL;
 	node = table_find(&s->names->table,
-		table_hash(&s->names->table, text.data, text.len), name_equal,
-		&text);
+		table_hash(&s->names->table, key.data, key.len), name_equal,
+		&key);
 	return node ? container_of(node, struct name, node) : NULL;
 }
 
@@ -41,6 +48,8 @@ struct name *names_add(
 
 void names_put_back(struct session *s, struct name *n)
 {
+	struct slice key = key_of(slice_of(n->text, n->len));
+
 	if (n->is_listed)
 		return;
 	if (!s->names) {
@@ -48,7 +57,7 @@ void names_put_back(struct session *s, struct name *n)
 		table_init(&s->names->table);
 	}
 	table_add(&s->names->table,
-		table_hash(&s->names->table, n->text, n->len), &n->node);
+		table_hash(&s->names->table, key.data, key.len), &n->node);
 	n->is_listed = true;
 	n->n_refs++;
 }

@@ -394,10 +394,29 @@ static enum relay_verdict on_simple_complete(struct session *s, struct reply *r)
 	return is_ours ? RELAY_SWALLOW : RELAY_FORWARD;
 }
 
-/* Never 0, which stands for "not told". */
+/*
+ * What a client relies on in a row description: names and types of the
+ * columns, not which table they come from. Never 0, which stands for "not
+ * told".
+ */
 static uint64_t shape_of(struct session *s, const struct relay_message *m)
 {
-	return table_hash(&s->door->by_pid, m->bytes.data, m->bytes.len) | 1;
+	const struct table *t = &s->door->by_pid;
+	struct reader r = reader_of(m->body);
+	uint16_t n = m->type == PG_BACK_ROW_DESCRIPTION ? reader_u16(&r) : 0;
+	uint64_t hash = table_hash(t, &n, sizeof(n));
+
+	while (n-- && !r.is_bad) {
+		struct slice name = reader_cstr(&r);
+		struct slice type;
+
+		reader_bytes(&r, 6); /* table and column */
+		type = reader_bytes(&r, 10);
+		reader_u16(&r); /* format */
+		hash = table_hash_more(t, hash, name.data, name.len);
+		hash = table_hash_more(t, hash, type.data, type.len);
+	}
+	return hash | 1;
 }
 
 static enum relay_verdict on_description(

@@ -260,15 +260,24 @@ void session_fatal(struct session *s, const struct fault *f)
 	session_finish(s);
 }
 
+static void session_end(struct session *s, const struct fault *f)
+{
+	if (f)
+		session_fatal(s, f);
+	else
+		session_finish(s);
+}
+
 void session_doom(struct session *s, const struct fault *f)
 {
 	struct backend *b = s->backend;
 
 	if (!b || !b->replies.len) {
-		session_fatal(s, f);
+		session_end(s, f);
 		return;
 	}
-	s->doom = xmemdup(f, sizeof(*f));
+	s->is_doomed = true;
+	s->doom = f ? xmemdup(f, sizeof(*f)) : NULL;
 	/* Without a Sync behind them, answers wait for a Flush. */
 	pg_put_empty(&s->door->out, PG_FRONT_FLUSH);
 	session_send_back(s);
@@ -276,13 +285,24 @@ void session_doom(struct session *s, const struct fault *f)
 
 bool session_meets_doom(struct session *s)
 {
-	struct fault f;
+	CLEANUP(freep) struct fault *f = NULL;
 
-	if (!s->doom || (s->backend && s->backend->replies.len))
+	if (!s->is_doomed || (s->backend && s->backend->replies.len))
 		return false;
-	f = *s->doom;
-	session_fatal(s, &f);
+	f = TAKE(s->doom);
+	session_end(s, f);
 	return true;
+}
+
+void session_complain(struct session *s, const char *what)
+{
+	struct door *door = s->door;
+	uint32_t held;
+
+	metrics_inc(&door->metrics, METRIC_protocol_errors);
+	if (log_limit_pass(&door->log_bad, 5, &held))
+		log_warn(&s->log, "session.protocol", "%s (%u more like it)",
+			what, held);
 }
 
 void session_fatal_raw(struct session *s, struct slice body)

@@ -118,6 +118,7 @@ struct session {
 	bool is_barred;	       /* waits for an injected answer */
 	bool has_old_strings;  /* standard_conforming_strings is off */
 	bool has_odd_encoding; /* letters may contain a backslash's byte */
+	bool is_doomed;           /* doom, or the end without a word */
 	bool is_admin;
 	bool is_counted;    /* among the gateway's clients */
 	bool is_securing;   /* TLS begins with the next byte */
@@ -160,8 +161,12 @@ void session_create(struct door *door, int fd, const struct sockaddr *peer);
 void session_enter(struct session *s, enum session_state next);
 /* The client gets this as FATAL and is gone; its backend is cleaned. */
 void session_fatal(struct session *s, const struct fault *f);
-/* The same, but behind the answers that are still on their way. */
+/* The same, but behind the answers that are still on their way; f NULL: it
+ * ends without a word. */
 void session_doom(struct session *s, const struct fault *f);
+/* The client broke the protocol: counts, and says so in the log, not too
+ * often. */
+void session_complain(struct session *s, const char *what);
 /* True when that moment has come, and the session is over. */
 bool session_meets_doom(struct session *s);
 /* The same with the body of a server's own ErrorResponse. */

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* First byte of a TLS record that holds a handshake (RFC 8446, 5.1). */
+enum { TLS_HANDSHAKE = 0x16 };
+
 struct startup {
 	char peer[PEER_TEXT_MAX];
 	struct auth *auth;
@@ -401,6 +404,17 @@ static bool is_replication(struct slice value)
 	return true;
 }
 
+/* As PostgreSQL shows an application's name: ASCII, 63 bytes at most. */
+static void put_clean(struct buf *b, struct slice value)
+{
+	for (size_t i = 0; i < MIN(value.len, 63); i++) {
+		char c = value.data[i];
+
+		buf_put_u8(b, c < 32 || c > 126 ? '?' : (uint8_t)c);
+	}
+	buf_put_u8(b, 0);
+}
+
 static void take_parameter(
 	struct startup *st, struct slice name, struct slice value)
 {
@@ -412,7 +426,7 @@ static void take_parameter(
 		if (!value.len)
 			return;
 		buf_put_cstr(&st->application, name);
-		buf_put_cstr(&st->application, value);
+		put_clean(&st->application, value);
 		return;
 	}
 	if (slice_is(name, "client_encoding"))
@@ -581,6 +595,15 @@ static size_t packet_input(struct session *s, struct slice bytes)
 	struct fault f;
 	uint32_t len;
 
+	if (bytes.data[0] == TLS_HANDSHAKE && s->door->tls && !s->is_unix &&
+		!s->startup->had_ssl && !s->stream.tls) {
+		/* Direct TLS, as PostgreSQL 17 has it: this is a ClientHello. */
+		s->startup->had_ssl = true;
+		s->startup->had_gss = true;
+		s->startup->is_direct = true;
+		s->is_securing = true;
+		return 0;
+	}
 	if (bytes.len < sizeof(len))
 		return 0;
 	memcpy(&len, bytes.data, sizeof(len));
@@ -630,8 +653,8 @@ size_t startup_input(struct session *s, struct slice bytes)
 		return bytes.len;
 	if (s->is_securing) {
 		s->is_securing = false;
-		stream_secure_server(&s->stream, s->door->tls, false);
-		return bytes.len;
+		stream_secure_server(
+			&s->stream, s->door->tls, s->startup->is_direct);
 	}
 	return used;
 }

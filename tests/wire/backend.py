@@ -161,9 +161,14 @@ def show_columns(m):
     return " ".join(shown)
 
 
+def hide_versions(text):
+    """PostgreSQL 15 speaks protocol 3.0 only; the door speaks 3.2."""
+    return re.sub(r"(server supports 3\.0 to) 3\.[02]$", r"\1 3.x", text)
+
+
 def show_error(m):
     fields = m.fields
-    shown = f"{fields.get('S')} {fields.get('C')} {hide_volatile(fields['M'])}"
+    shown = f"{fields.get('S')} {fields.get('C')} {hide_volatile(hide_versions(fields['M']))}"
     if fields.get("V") not in (None, fields.get("S")):
         shown += f"; severity={fields['V']}"
     for letter in sorted(set(fields) - set(ERROR_HIDDEN)):

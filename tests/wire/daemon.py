@@ -269,7 +269,6 @@ class Howdah(Daemon):
     def __init__(self, cluster, options, passwords=None, limits=None,
                  upstream=None):
         super().__init__(cluster, options, passwords)
-        self.workers = []  # those seen alive, which should stay so
         self.may_lose_workers = False
         self.environment = {
             "PATH": os.environ["PATH"], "LANG": "C.UTF-8", **SANITIZERS,
@@ -291,8 +290,6 @@ class Howdah(Daemon):
     def check_alive(self):
         super().check_alive()
         self.check_log(self.log_since_mark())
-        if self.process:
-            self.workers = self.workers or procfs.children(self.pid)
 
     @staticmethod
     def check_log(log):
@@ -300,10 +297,10 @@ class Howdah(Daemon):
         assert not found, log[max(0, found.start() - 200):][:6000]
 
     def stop(self, check=True):
-        lost = [] if self.may_lose_workers else [
-            pid for pid in self.workers if not procfs.is_running(pid)]
         super().stop(check)
-        assert not (check and lost), f"worker processes died: {lost}"
+        lost = "event=worker.ended" in self.log()
+        assert not (check and lost and not self.may_lose_workers), \
+            "a worker died"
 
     def check_end(self, status, log):
         self.check_log(log)

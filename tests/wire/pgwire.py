@@ -339,6 +339,13 @@ class Connection:
         found, self.inbox = bytes(self.inbox), bytearray()
         return found
 
+    def peek(self):
+        """The next byte, which stays to be read; b"" when it closes."""
+        self.push()
+        while not self.inbox and not self.is_closed:
+            self._receive()
+        return bytes(self.inbox[:1])
+
     def byte(self):
         """One untyped byte: the answer to SSLRequest."""
         self.push()

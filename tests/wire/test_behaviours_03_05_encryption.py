@@ -54,8 +54,9 @@ def negotiate(target, requests):
     with target.dial() as c:
         for request in requests:
             c.say(request)
-            if c.byte() in (b"E", b""):
-                return [c.bytes_until_closed()]
+            if c.peek() in (b"E", b""):
+                return [*map(str, c.until_closed())]
+            c.byte()
         c.startup(USER)
         c.take(1)
         return c.transcript
