@@ -199,8 +199,8 @@ struct statement *backend_any_prepared(struct backend *b)
 {
 	struct list *first = list_first(&b->prepared_lru);
 
-	return first ? list_entry(first, struct prepared, lru)->statement :
-		       NULL;
+	return first ? list_entry(first, struct prepared, lru)->statement
+		     : NULL;
 }
 
 struct statement *backend_evictee(struct backend *b)

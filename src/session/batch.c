@@ -211,7 +211,7 @@ static size_t parse_large(struct session *s, const struct front_message *m)
 {
 	struct slice name = slice_of(m->body.data, slice_find(m->body, '\0'));
 
-	if (!front_need_backend(s))
+	if (!front_has_start(s, m) || !front_need_backend(s))
 		return 0;
 	s->in_batch = true;
 	s->residue |= SQL_OPAQUE;
@@ -343,11 +343,10 @@ size_t batch_bind(struct session *s, const struct front_message *m)
 	struct slice portal, statement, rest;
 	struct name *n;
 
-	if (!pg_bind_names(m->body, &portal, &statement, &rest) &&
-		!m->is_whole && m->bytes.len < FRONT_WHOLE) {
-		stream_set_limit(&s->stream, FRONT_WHOLE);
+	if (!front_has_start(s, m))
 		return 0;
-	}
+	if (!pg_bind_names(m->body, &portal, &statement, &rest))
+		statement = (struct slice){ 0 }; /* the server will say so */
 	if ((statement.len && !names_are_known(s)) || !front_need_backend(s))
 		return 0;
 	s->in_batch = true;

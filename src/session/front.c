@@ -113,6 +113,14 @@ size_t front_need_whole(struct session *s, const struct front_message *m)
 	return 0;
 }
 
+bool front_has_start(struct session *s, const struct front_message *m)
+{
+	if (m->is_whole || m->bytes.len >= FRONT_WHOLE)
+		return true;
+	stream_set_limit(&s->stream, FRONT_WHOLE);
+	return false;
+}
+
 void front_answer(struct session *s, char type)
 {
 	if (s->backend && s->backend->replies.len) {
@@ -423,7 +431,7 @@ static void query_sent(struct session *s)
 
 static size_t front_long_query(struct session *s, const struct front_message *m)
 {
-	if (!front_need_backend(s))
+	if (!front_has_start(s, m) || !front_need_backend(s))
 		return 0;
 	s->scanner = xnew(struct sql_scanner);
 	sql_scan_begin(s->scanner, !s->has_old_strings);
@@ -480,7 +488,7 @@ static size_t front_stream(struct session *s, struct slice bytes)
 
 static size_t front_function(struct session *s, const struct front_message *m)
 {
-	if (!front_need_backend(s))
+	if (!front_has_start(s, m) || !front_need_backend(s))
 		return 0;
 	s->residue |= SQL_OPAQUE;
 	backend_expect(s->backend, REPLY_FUNCTION, 0);

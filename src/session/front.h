@@ -24,6 +24,10 @@ bool front_need_backend(struct session *s);
 /* Waits for the whole of a message of at most max bytes. */
 size_t front_need_whole(struct session *s, const struct front_message *m);
 
+/* A long message is not begun before a good part of it is here: who dribbles
+ * must not hold a backend meanwhile. */
+bool front_has_start(struct session *s, const struct front_message *m);
+
 /* Sends what is here; the rest streams through behind it. */
 size_t front_forward(struct session *s, const struct front_message *m);
 

@@ -16,8 +16,8 @@ static bool name_equal(const struct table_node *node, const void *key)
 {
 	const struct name *n = container_of(node, struct name, node);
 
-	return slice_equal(key_of(slice_of(n->text, n->len)),
-		*(const struct slice *)key);
+	return slice_equal(
+		key_of(slice_of(n->text, n->len)), *(const struct slice *)key);
 }
 
 struct name *names_find(struct session *s, struct slice text)

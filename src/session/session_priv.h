@@ -118,7 +118,7 @@ struct session {
 	bool is_barred;	       /* waits for an injected answer */
 	bool has_old_strings;  /* standard_conforming_strings is off */
 	bool has_odd_encoding; /* letters may contain a backslash's byte */
-	bool is_doomed;           /* doom, or the end without a word */
+	bool is_doomed;	       /* doom, or the end without a word */
 	bool is_admin;
 	bool is_counted;    /* among the gateway's clients */
 	bool is_securing;   /* TLS begins with the next byte */

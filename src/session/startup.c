@@ -12,7 +12,9 @@
 #include <stdlib.h>
 
 /* First byte of a TLS record that holds a handshake (RFC 8446, 5.1). */
-enum { TLS_HANDSHAKE = 0x16 };
+enum {
+	TLS_HANDSHAKE = 0x16
+};
 
 struct startup {
 	char peer[PEER_TEXT_MAX];
@@ -27,6 +29,7 @@ struct startup {
 	bool had_ssl; /* an SSLRequest was answered */
 	bool had_gss;
 	bool is_refused;     /* no place for one more client */
+	bool is_direct;	     /* TLS from the first byte */
 	bool is_replication; /* it will speak to a WAL sender */
 };
 
@@ -597,7 +600,8 @@ static size_t packet_input(struct session *s, struct slice bytes)
 
 	if (bytes.data[0] == TLS_HANDSHAKE && s->door->tls && !s->is_unix &&
 		!s->startup->had_ssl && !s->stream.tls) {
-		/* Direct TLS, as PostgreSQL 17 has it: this is a ClientHello. */
+		/* Direct TLS, as PostgreSQL 17 has it: this is a ClientHello.
+		 */
 		s->startup->had_ssl = true;
 		s->startup->had_gss = true;
 		s->startup->is_direct = true;

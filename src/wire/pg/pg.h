@@ -14,7 +14,7 @@ enum {
 	PG_HEAD = 5,		  /* type byte and length word */
 	PG_STARTUP_MAX = 10000,	  /* longest startup packet, as PostgreSQL */
 	PG_LOGIN_MAX = 64 * 1024, /* longest message before the login ends */
-	PG_SMALL_MAX = 10000 - 4,  /* body limits of messages after it */
+	PG_SMALL_MAX = 10000 - 4, /* body limits of messages after it */
 	PG_LARGE_MAX = 0x3ffffffe - 4,
 	PG_MINOR_LATEST = 2,	 /* protocol 3.2 */
 	PG_CANCEL_KEY_MAX = 256, /* protocol 3.2 */
