@@ -34,7 +34,7 @@ static const struct body_row words[] = {
 	{ "unlisten", SQL_LISTENS },
 };
 
-void body_begin(struct sql_scanner *s)
+void sql_body_begin(struct sql_scanner *s)
 {
 	s->body = BODY_ELSEWHERE;
 }
@@ -50,15 +50,15 @@ static void body_word(struct sql_scanner *s)
 
 	if (s->len <= SQL_NAME_MAX) {
 		memset(s->text + s->len, 0, 8);
-		row = function_find(s->text, s->len);
+		row = sql_function_find(s->text, s->len);
 	}
 	if (row)
-		statement_raise(s, row->flags);
+		sql_statement_raise(s, row->flags);
 	if (s->len >= 7 && !memcmp(s->text, "pg_temp", 7))
-		statement_raise(s, SQL_TEMP);
+		sql_statement_raise(s, SQL_TEMP);
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		if (body_is(s, words[i].word))
-			statement_raise(s, words[i].flags);
+			sql_statement_raise(s, words[i].flags);
 	}
 	if (body_is(s, "set") || body_is(s, "reset"))
 		s->body = BODY_SET;
@@ -73,20 +73,20 @@ static void body_word(struct sql_scanner *s)
 /* What stands between words; a quoted name may have a dot in it. */
 static void body_mark(struct sql_scanner *s, unsigned char c)
 {
-	if (s->body == BODY_ELSEWHERE || byte_class(c) == BYTE_SPACE)
+	if (s->body == BODY_ELSEWHERE || sql_byte_class(c) == BYTE_SPACE)
 		return;
 	if (c == '.' || (c == '"' && s->body == BODY_SET))
-		statement_raise(s, SQL_CUSTOM_SETTING);
+		sql_statement_raise(s, SQL_CUSTOM_SETTING);
 	s->body = BODY_ELSEWHERE;
 }
 
-void body_byte(struct sql_scanner *s, unsigned char c)
+void sql_body_byte(struct sql_scanner *s, unsigned char c)
 {
-	enum byte_class class = byte_class(c);
+	enum byte_class class = sql_byte_class(c);
 
 	if (class == BYTE_LETTER || class == BYTE_DIGIT) {
 		if (s->len < SQL_NAME_MAX)
-			s->text[s->len] = scan_fold(c);
+			s->text[s->len] = sql_scan_fold(c);
 		s->len++;
 		return;
 	}
@@ -95,11 +95,11 @@ void body_byte(struct sql_scanner *s, unsigned char c)
 	body_mark(s, c);
 }
 
-void body_end(struct sql_scanner *s)
+void sql_body_end(struct sql_scanner *s)
 {
 	if (s->len)
 		body_word(s);
 	/* A word can be hidden in escapes: E'\x73etseed(0)'. */
 	if (!s->is_plain)
-		statement_raise(s, SQL_RUNS_TEXT);
+		sql_statement_raise(s, SQL_RUNS_TEXT);
 }

@@ -29,7 +29,7 @@ static const struct syntax_row syntaxes[] = {
 #undef SYNTAX
 };
 
-void call_begin(struct sql_scanner *s)
+void sql_call_begin(struct sql_scanner *s)
 {
 	s->call = CALL_NO;
 	s->name_call = CALL_NO;
@@ -56,19 +56,19 @@ static void depth_set(const struct sql_scanner *s, uint64_t *set, bool value)
 
 static void see_function(struct sql_scanner *s)
 {
-	const struct function_row *row = function_find(s->text, s->len);
+	const struct function_row *row = sql_function_find(s->text, s->len);
 
 	if (!row)
 		return;
 	if (!strcmp(row->text, "set_config"))
-		config_mention(s);
+		sql_config_mention(s);
 	else
-		statement_raise(s, row->flags);
+		sql_statement_raise(s, row->flags);
 	if (!strcmp(row->text, "pg_settings"))
 		s->sees_settings = true;
 }
 
-bool call_is_query_name(const struct sql_scanner *s)
+bool sql_call_is_query_name(const struct sql_scanner *s)
 {
 	switch (s->last_word) {
 	case WORD_with:
@@ -90,7 +90,7 @@ static void see_with(struct sql_scanner *s)
 	if (s->last_word == WORD_with)
 		depth_set(s, &s->with_lists,
 			s->word != WORD_time && s->word != WORD_ordinality);
-	else if (word_is_main(s->word) && !call_is_query_name(s))
+	else if (sql_word_is_main(s->word) && !sql_call_is_query_name(s))
 		depth_set(s, &s->with_lists, false);
 }
 
@@ -102,15 +102,15 @@ static void see_effect(struct sql_scanner *s)
 	case WORD_update:
 	case WORD_delete:
 	case WORD_merge:
-		statement_raise(s, SQL_WRITES);
+		sql_statement_raise(s, SQL_WRITES);
 		break;
 	case WORD_share:
 		if (s->last_word == WORD_for || s->last_word == WORD_key)
-			statement_raise(s, SQL_WRITES);
+			sql_statement_raise(s, SQL_WRITES);
 		break;
 	case WORD_into:
 		if (s->last_word != WORD_insert && s->last_word != WORD_merge)
-			statement_raise(s, SQL_WRITES | SQL_DDL);
+			sql_statement_raise(s, SQL_WRITES | SQL_DDL);
 		break;
 	default:
 		break;
@@ -124,12 +124,12 @@ static void see_temp(struct sql_scanner *s)
 		WORD_global, WORD_local, WORD_into };
 
 	if (s->len >= 7 && !memcmp(s->text, "pg_temp", 7))
-		statement_raise(s, SQL_TEMP);
+		sql_statement_raise(s, SQL_TEMP);
 	if (s->word != WORD_temp && s->word != WORD_temporary)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(before); i++) {
 		if (s->last_word == before[i])
-			statement_raise(s, SQL_TEMP);
+			sql_statement_raise(s, SQL_TEMP);
 	}
 }
 
@@ -141,7 +141,7 @@ static void call_name(struct sql_scanner *s, enum sql_token token)
 		s->qualifier = QUALIFIER_NONE;
 	}
 	if (token == TOKEN_QUOTED && !s->is_plain)
-		statement_raise(s, SQL_ANYTHING);
+		sql_statement_raise(s, SQL_ANYTHING);
 	see_temp(s);
 	see_with(s);
 	if (s->is_run) {
@@ -151,7 +151,7 @@ static void call_name(struct sql_scanner *s, enum sql_token token)
 	/* NOT stands before an expression, and in a NOT LIKE b. */
 	if (s->word != WORD_not)
 		s->call = s->word == WORD_NONE ? CALL_NO
-					       : word_row(s->word)->next;
+					       : sql_word_row(s->word)->next;
 }
 
 /* The name so far is a schema, or an expression whose column follows. */
@@ -160,7 +160,7 @@ static void call_dot(struct sql_scanner *s)
 	struct slice name = slice_of(s->text, s->len);
 
 	s->qualifier = QUALIFIER_OTHER;
-	if (!token_is_name(s->last))
+	if (!sql_token_is_name(s->last))
 		s->name_call = CALL_NO;
 	else if (slice_is(name, "pg_catalog") ||
 		 slice_is(name, "information_schema"))
@@ -171,7 +171,7 @@ static bool is_syntax(enum sql_word before, enum sql_word word)
 {
 	if (word == WORD_NONE)
 		return false;
-	if (word_row(word)->is_fixed)
+	if (sql_word_row(word)->is_fixed)
 		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(syntaxes); i++) {
 		if (syntaxes[i].word == word && syntaxes[i].before == before)
@@ -183,12 +183,13 @@ static bool is_syntax(enum sql_word before, enum sql_word word)
 /* Is the name in front of this parenthesis a function nobody knows? */
 static bool is_foreign_call(const struct sql_scanner *s)
 {
-	if (!s->is_run || !token_is_name(s->last) || s->name_call == CALL_NO ||
+	if (!s->is_run || !sql_token_is_name(s->last) ||
+		s->name_call == CALL_NO ||
 		is_syntax(s->name_before, s->last_word))
 		return false;
 	return s->qualifier == QUALIFIER_OTHER ||
-	       (!builtin_is(s->text, s->len) &&
-		       !function_find(s->text, s->len));
+	       (!sql_builtin_is(s->text, s->len) &&
+		       !sql_function_find(s->text, s->len));
 }
 
 static void call_open(struct sql_scanner *s)
@@ -203,7 +204,7 @@ static void call_open(struct sql_scanner *s)
 	s->depth++;
 	s->summary.max_depth = MAX(s->summary.max_depth, s->depth);
 	if (is_foreign && (s->name_call == CALL_YES || !depth_bit(s)))
-		statement_raise(s, SQL_OPAQUE | SQL_WRITES);
+		sql_statement_raise(s, SQL_OPAQUE | SQL_WRITES);
 	depth_set(s, &s->as_after, is_foreign);
 	depth_set(s, &s->call_after,
 		is_distinct || s->last_word == WORD_operator);
@@ -221,10 +222,10 @@ static void call_close(struct sql_scanner *s)
 		s->depth--;
 }
 
-void call_token(struct sql_scanner *s, enum sql_token token)
+void sql_call_token(struct sql_scanner *s, enum sql_token token)
 {
 	if (s->must_be_as && s->word != WORD_as)
-		statement_raise(s, SQL_OPAQUE | SQL_WRITES);
+		sql_statement_raise(s, SQL_OPAQUE | SQL_WRITES);
 	s->must_be_as = false;
 	switch (token) {
 	case TOKEN_WORD:

@@ -37,7 +37,7 @@ static const struct kind_row *kind_find(enum sql_word word)
 	return &unknown_kind;
 }
 
-void step_kind(struct sql_scanner *s, enum sql_token token)
+void sql_step_kind(struct sql_scanner *s, enum sql_token token)
 {
 	const struct kind_row *row = kind_find(s->word);
 
@@ -46,21 +46,21 @@ void step_kind(struct sql_scanner *s, enum sql_token token)
 	if (row->step == STEP_SKIP)
 		return;
 	s->is_run = row->is_run && s->now.verb != SQL_VERB_DROP;
-	statement_raise(s, row->flags);
+	sql_statement_raise(s, row->flags);
 }
 
 /* CREATE TABLE name AS EXECUTE prepared */
-void step_table(struct sql_scanner *s, enum sql_token token)
+void sql_step_table(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	if (s->word != WORD_execute || s->last_word != WORD_as)
 		return;
-	statement_raise(s, SQL_EXECUTES | SQL_OPAQUE | SQL_WRITES);
+	sql_statement_raise(s, SQL_EXECUTES | SQL_OPAQUE | SQL_WRITES);
 	s->step = STEP_NAME;
 }
 
 /* CREATE INDEX name ON table USING method (...): expressions begin there. */
-void step_index(struct sql_scanner *s, enum sql_token token)
+void sql_step_index(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	if (s->last != TOKEN_OPEN)
@@ -73,26 +73,26 @@ void step_index(struct sql_scanner *s, enum sql_token token)
  * CREATE FUNCTION ... LANGUAGE C loads the library. What else is in there
  * is run later, by somebody.
  */
-void step_routine(struct sql_scanner *s, enum sql_token token)
+void sql_step_routine(struct sql_scanner *s, enum sql_token token)
 {
 	s->is_routine = s->now.verb == SQL_VERB_CREATE;
 	if (s->last_word == WORD_language && s->len == 1 &&
 		(s->text[0] | 0x20) == 'c' &&
-		(token_is_name(token) || token == TOKEN_STRING))
-		statement_raise(s, SQL_LOADS);
+		(sql_token_is_name(token) || token == TOKEN_STRING))
+		sql_statement_raise(s, SQL_LOADS);
 }
 
-void step_database(struct sql_scanner *s, enum sql_token token)
+void sql_step_database(struct sql_scanner *s, enum sql_token token)
 {
-	step_name(s, token);
+	sql_step_name(s, token);
 	switch (s->now.verb) {
 	case SQL_VERB_CREATE:
-		statement_rename(s, "template1");
-		statement_raise(s, SQL_DATABASE_DDL);
+		sql_statement_rename(s, "template1");
+		sql_statement_raise(s, SQL_DATABASE_DDL);
 		s->step = STEP_CREATE_DATABASE;
 		break;
 	case SQL_VERB_DROP:
-		statement_raise(s, SQL_DATABASE_DDL);
+		sql_statement_raise(s, SQL_DATABASE_DDL);
 		if (s->word == WORD_if)
 			s->step = STEP_DROP_DATABASE;
 		break;
@@ -102,16 +102,16 @@ void step_database(struct sql_scanner *s, enum sql_token token)
 }
 
 /* [WITH] option [=] value ...: what is copied is option TEMPLATE. */
-void step_create_database(struct sql_scanner *s, enum sql_token token)
+void sql_step_create_database(struct sql_scanner *s, enum sql_token token)
 {
 	s->step = STEP_DATABASE_OPTION;
 	if (s->word != WORD_with)
-		step_database_option(s, token);
+		sql_step_database_option(s, token);
 }
 
-void step_database_option(struct sql_scanner *s, enum sql_token token)
+void sql_step_database_option(struct sql_scanner *s, enum sql_token token)
 {
-	bool is_template = token_is_name(token) && s->len == 8 &&
+	bool is_template = sql_token_is_name(token) && s->len == 8 &&
 			   !memcmp(s->text, "template", 8);
 
 	/* CONNECTION LIMIT is the only option of two words. */
@@ -120,50 +120,50 @@ void step_database_option(struct sql_scanner *s, enum sql_token token)
 	s->step = is_template ? STEP_TEMPLATE : STEP_DATABASE_VALUE;
 }
 
-void step_database_value(struct sql_scanner *s, enum sql_token token)
+void sql_step_database_value(struct sql_scanner *s, enum sql_token token)
 {
 	if (token != TOKEN_OPERATOR)
 		s->step = STEP_DATABASE_OPTION;
 }
 
-void step_template(struct sql_scanner *s, enum sql_token token)
+void sql_step_template(struct sql_scanner *s, enum sql_token token)
 {
 	if (token == TOKEN_OPERATOR)
 		return;
 	s->step = STEP_DATABASE_OPTION;
 	if (s->word == WORD_default)
 		return;
-	if (token_is_name(token) || (token == TOKEN_STRING && s->is_plain &&
-					    s->len <= SQL_NAME_MAX))
-		statement_name(s);
+	if (sql_token_is_name(token) || (token == TOKEN_STRING && s->is_plain &&
+						s->len <= SQL_NAME_MAX))
+		sql_statement_name(s);
 	else
-		statement_rename(s, "");
+		sql_statement_rename(s, "");
 }
 
 /* DROP DATABASE IF EXISTS name; a database may be called if. */
-void step_drop_database(struct sql_scanner *s, enum sql_token token)
+void sql_step_drop_database(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	s->step = s->word == WORD_exists ? STEP_NAME : STEP_REST;
 }
 
 /* Renaming and moving need it unused, SET and RESET change its sessions. */
-void step_alter_database(struct sql_scanner *s, enum sql_token token)
+void sql_step_alter_database(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	s->step = STEP_REST;
 	if (s->word == WORD_rename)
-		statement_raise(s, SQL_DATABASE_DDL);
+		sql_statement_raise(s, SQL_DATABASE_DDL);
 	else if (s->word == WORD_reset)
-		statement_raise(s, SQL_SETTING_DDL);
+		sql_statement_raise(s, SQL_SETTING_DDL);
 	else if (s->word == WORD_set)
 		s->step = STEP_ALTER_DATABASE_SET;
 }
 
-void step_alter_database_set(struct sql_scanner *s, enum sql_token token)
+void sql_step_alter_database_set(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	s->step = STEP_REST;
-	statement_raise(s, s->word == WORD_tablespace ? SQL_DATABASE_DDL
-						      : SQL_SETTING_DDL);
+	sql_statement_raise(s, s->word == WORD_tablespace ? SQL_DATABASE_DDL
+							  : SQL_SETTING_DDL);
 }

@@ -124,7 +124,7 @@ static inline int name_find(const char *text, size_t len, const void *rows,
 	return -1;
 }
 
-enum sql_word word_find(const char *text, size_t len)
+enum sql_word sql_word_find(const char *text, size_t len)
 {
 	int at;
 
@@ -135,12 +135,12 @@ enum sql_word word_find(const char *text, size_t len)
 	return at < 0 ? WORD_NONE : (enum sql_word)at;
 }
 
-const struct word_row *word_row(enum sql_word word)
+const struct word_row *sql_word_row(enum sql_word word)
 {
 	return &words[word];
 }
 
-const struct function_row *function_find(const char *text, size_t len)
+const struct function_row *sql_function_find(const char *text, size_t len)
 {
 	int at;
 
@@ -151,7 +151,7 @@ const struct function_row *function_find(const char *text, size_t len)
 	return at < 0 ? NULL : &functions[at];
 }
 
-bool builtin_is(const char *text, size_t len)
+bool sql_builtin_is(const char *text, size_t len)
 {
 	if (len >= ARRAY_SIZE(builtin_starts) - 1)
 		return false;
@@ -171,7 +171,7 @@ static size_t letter_len(unsigned char first)
 	return first < 0xf8 ? 4 : 1;
 }
 
-size_t name_clip(const char *text, size_t len)
+size_t sql_name_clip(const char *text, size_t len)
 {
 	size_t kept = 0;
 

@@ -16,15 +16,15 @@ static void text_add_all(struct sql_scanner *s, const unsigned char *from,
 	s->len += len;
 }
 
-void quoted_begin(struct sql_scanner *s, bool is_plain)
+void sql_quoted_begin(struct sql_scanner *s, bool is_plain)
 {
 	s->state = LEX_QUOTED;
 	s->is_plain = is_plain;
 	s->len = 0;
 }
 
-const unsigned char *lex_quoted(struct sql_scanner *s, const unsigned char *at,
-	const unsigned char *end)
+const unsigned char *sql_lex_quoted(struct sql_scanner *s,
+	const unsigned char *at, const unsigned char *end)
 {
 	const unsigned char *quote = memchr(at, '"', (size_t)(end - at));
 
@@ -35,7 +35,7 @@ const unsigned char *lex_quoted(struct sql_scanner *s, const unsigned char *at,
 	return quote + 1;
 }
 
-const unsigned char *lex_quoted_quote(struct sql_scanner *s,
+const unsigned char *sql_lex_quoted_quote(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
 	(void)end;
@@ -47,11 +47,11 @@ const unsigned char *lex_quoted_quote(struct sql_scanner *s,
 	/* What U&"..." stands for may depend on UESCAPE behind it. */
 	if (!s->is_plain)
 		s->len = 0;
-	scan_emit_name(s, TOKEN_QUOTED);
+	sql_scan_emit_name(s, TOKEN_QUOTED);
 	return at;
 }
 
-void string_begin(struct sql_scanner *s, bool is_escaping, char prefix)
+void sql_string_begin(struct sql_scanner *s, bool is_escaping, char prefix)
 {
 	s->state = LEX_STRING;
 	s->is_escaping = is_escaping;
@@ -63,7 +63,7 @@ void string_begin(struct sql_scanner *s, bool is_escaping, char prefix)
 	s->temp_at = 0;
 	s->len = 0;
 	if (s->is_body)
-		body_begin(s);
+		sql_body_begin(s);
 }
 
 /* Looks for pg_temp; only its first letter can begin it anew. */
@@ -73,7 +73,7 @@ static void path_add_all(struct sql_scanner *s, const unsigned char *from,
 	static const char word[] = "pg_temp";
 
 	for (; from < to; from++) {
-		char c = scan_fold(*from);
+		char c = sql_scan_fold(*from);
 
 		if (c == word[s->temp_at])
 			s->temp_at++;
@@ -96,18 +96,18 @@ static void string_add_all(struct sql_scanner *s, const unsigned char *from,
 		return;
 	}
 	while (from < to)
-		body_byte(s, *from++);
+		sql_body_byte(s, *from++);
 }
 
-void string_end(struct sql_scanner *s)
+void sql_string_end(struct sql_scanner *s)
 {
 	if (s->is_body)
-		body_end(s);
-	scan_emit(s, TOKEN_STRING);
+		sql_body_end(s);
+	sql_scan_emit(s, TOKEN_STRING);
 }
 
-const unsigned char *lex_string(struct sql_scanner *s, const unsigned char *at,
-	const unsigned char *end)
+const unsigned char *sql_lex_string(struct sql_scanner *s,
+	const unsigned char *at, const unsigned char *end)
 {
 	const unsigned char *from = at;
 
@@ -126,7 +126,7 @@ const unsigned char *lex_string(struct sql_scanner *s, const unsigned char *at,
 }
 
 /* What a backslash stands before, be it a quote, is inside. */
-const unsigned char *lex_string_backslash(struct sql_scanner *s,
+const unsigned char *sql_lex_string_backslash(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
 	(void)end;
@@ -135,7 +135,7 @@ const unsigned char *lex_string_backslash(struct sql_scanner *s,
 	return at + 1;
 }
 
-const unsigned char *lex_string_quote(struct sql_scanner *s,
+const unsigned char *sql_lex_string_quote(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
 	(void)end;
@@ -152,10 +152,10 @@ const unsigned char *lex_string_quote(struct sql_scanner *s,
  * 'a' and 'b' are one literal when there is nothing between them but white
  * space and -- comments, with the end of a line among it.
  */
-const unsigned char *lex_string_gap(struct sql_scanner *s,
+const unsigned char *sql_lex_string_gap(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
-	for (; at < end && byte_class(*at) == BYTE_SPACE; at++)
+	for (; at < end && sql_byte_class(*at) == BYTE_SPACE; at++)
 		s->is_continued |= *at == '\n' || *at == '\r';
 	if (at == end)
 		return at;
@@ -168,11 +168,11 @@ const unsigned char *lex_string_gap(struct sql_scanner *s,
 		s->state = LEX_STRING;
 		return at + 1;
 	}
-	string_end(s);
+	sql_string_end(s);
 	return at;
 }
 
-const unsigned char *lex_string_dash(struct sql_scanner *s,
+const unsigned char *sql_lex_string_dash(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
 	(void)end;
@@ -180,38 +180,38 @@ const unsigned char *lex_string_dash(struct sql_scanner *s,
 		s->state = LEX_STRING_COMMENT;
 		return at + 1;
 	}
-	string_end(s);
-	operator_begin(s, '-');
+	sql_string_end(s);
+	sql_operator_begin(s, '-');
 	return at;
 }
 
-const unsigned char *lex_string_comment(struct sql_scanner *s,
+const unsigned char *sql_lex_string_comment(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
-	at = line_end(at, end);
+	at = sql_line_end(at, end);
 	if (at < end)
 		s->state = LEX_STRING_GAP;
 	return at;
 }
 
 /* Just after the first $. */
-void tag_begin(struct sql_scanner *s)
+void sql_tag_begin(struct sql_scanner *s)
 {
 	s->state = LEX_TAG;
 	s->tag_len = 0;
 }
 
-const unsigned char *lex_tag(struct sql_scanner *s, const unsigned char *at,
+const unsigned char *sql_lex_tag(struct sql_scanner *s, const unsigned char *at,
 	const unsigned char *end)
 {
 	for (; at < end; at++) {
-		enum byte_class class = byte_class(*at);
+		enum byte_class class = sql_byte_class(*at);
 
 		if (class != BYTE_LETTER && class != BYTE_DIGIT)
 			break;
 		/* PostgreSQL knows no longest tag. */
 		if (s->tag_len == sizeof(s->tag)) {
-			scan_lose(s);
+			sql_scan_lose(s);
 			return end;
 		}
 		s->tag[s->tag_len++] = *at;
@@ -219,10 +219,10 @@ const unsigned char *lex_tag(struct sql_scanner *s, const unsigned char *at,
 	if (at == end)
 		return at;
 	if (*at != '$') {
-		scan_emit(s, TOKEN_OPERATOR);
+		sql_scan_emit(s, TOKEN_OPERATOR);
 		return at;
 	}
-	string_begin(s, false, 0);
+	sql_string_begin(s, false, 0);
 	s->state = LEX_DOLLAR_STRING;
 	s->is_tag_matching = false;
 	return at + 1;
@@ -248,7 +248,7 @@ static bool tag_match(struct sql_scanner *s, unsigned char c)
  * There is no $ in a tag, so the closing one begins at a $, and the $ that
  * ends a wrong one may begin the right one.
  */
-const unsigned char *lex_dollar_string(struct sql_scanner *s,
+const unsigned char *sql_lex_dollar_string(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
 	const unsigned char *from = at;
@@ -271,6 +271,6 @@ const unsigned char *lex_dollar_string(struct sql_scanner *s,
 	/* The text has all of the closing tag but its last byte. */
 	if (!s->is_body)
 		s->len -= s->tag_len + 1u;
-	string_end(s);
+	sql_string_end(s);
 	return at + 1;
 }

@@ -60,7 +60,7 @@ static const uint8_t selves[128] = {
 	[';'] = TOKEN_SEMICOLON,
 };
 
-enum byte_class byte_class(unsigned char c)
+enum byte_class sql_byte_class(unsigned char c)
 {
 	return classes[c];
 }
@@ -71,26 +71,26 @@ static bool is_word_byte(unsigned char c)
 	       c == '$';
 }
 
-char scan_fold(unsigned char c)
+char sql_scan_fold(unsigned char c)
 {
 	return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
-void scan_emit(struct sql_scanner *s, enum sql_token token)
+void sql_scan_emit(struct sql_scanner *s, enum sql_token token)
 {
 	s->state = LEX_BETWEEN;
-	statement_token(s, token);
+	sql_statement_token(s, token);
 }
 
-void scan_emit_name(struct sql_scanner *s, enum sql_token token)
+void sql_scan_emit_name(struct sql_scanner *s, enum sql_token token)
 {
-	s->len = name_clip(s->text, s->len);
+	s->len = sql_name_clip(s->text, s->len);
 	/* Zeros for the look-ups, which read eight bytes at a time. */
 	memset(s->text + s->len, 0, 8);
-	scan_emit(s, token);
+	sql_scan_emit(s, token);
 }
 
-void scan_lose(struct sql_scanner *s)
+void sql_scan_lose(struct sql_scanner *s)
 {
 	s->state = LEX_LOST;
 	s->summary.is_truncated = true;
@@ -103,17 +103,17 @@ static void prefixed_begin(struct sql_scanner *s, char prefix)
 {
 	bool is_escaping = prefix == 'e' || (prefix == 'n' && s->has_escapes);
 
-	string_begin(s, is_escaping, prefix);
+	sql_string_begin(s, is_escaping, prefix);
 }
 
-const unsigned char *lex_word(struct sql_scanner *s, const unsigned char *at,
-	const unsigned char *end)
+const unsigned char *sql_lex_word(struct sql_scanner *s,
+	const unsigned char *at, const unsigned char *end)
 {
 	size_t len = s->len;
 
 	for (; at < end && is_word_byte(*at); at++) {
 		if (len < SQL_NAME_MAX)
-			s->text[len] = scan_fold(*at);
+			s->text[len] = sql_scan_fold(*at);
 		len++;
 	}
 	s->len = len;
@@ -127,11 +127,11 @@ const unsigned char *lex_word(struct sql_scanner *s, const unsigned char *at,
 		s->state = LEX_WORD_AMPERSAND;
 		return at + 1;
 	}
-	scan_emit_name(s, TOKEN_WORD);
+	sql_scan_emit_name(s, TOKEN_WORD);
 	return at;
 }
 
-void operator_begin(struct sql_scanner *s, unsigned char c)
+void sql_operator_begin(struct sql_scanner *s, unsigned char c)
 {
 	s->state = LEX_OPERATOR;
 	s->op = c;
@@ -139,36 +139,36 @@ void operator_begin(struct sql_scanner *s, unsigned char c)
 	s->operator_len = 1;
 }
 
-const unsigned char *lex_word_ampersand(struct sql_scanner *s,
+const unsigned char *sql_lex_word_ampersand(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
 	(void)end;
 	if (*at == '\'') {
-		string_begin(s, false, 'u');
+		sql_string_begin(s, false, 'u');
 		return at + 1;
 	}
 	if (*at == '"') {
-		quoted_begin(s, false);
+		sql_quoted_begin(s, false);
 		return at + 1;
 	}
-	scan_emit_name(s, TOKEN_WORD);
-	operator_begin(s, '&');
+	sql_scan_emit_name(s, TOKEN_WORD);
+	sql_operator_begin(s, '&');
 	return at;
 }
 
 /* "1e5" gives a number and the word e5, which means nothing to anybody. */
-const unsigned char *lex_number(struct sql_scanner *s, const unsigned char *at,
-	const unsigned char *end)
+const unsigned char *sql_lex_number(struct sql_scanner *s,
+	const unsigned char *at, const unsigned char *end)
 {
 	while (at < end && (classes[*at] == BYTE_DIGIT || *at == '.'))
 		at++;
 	if (at < end)
-		scan_emit(s, TOKEN_NUMBER);
+		sql_scan_emit(s, TOKEN_NUMBER);
 	return at;
 }
 
-const unsigned char *lex_dollar(struct sql_scanner *s, const unsigned char *at,
-	const unsigned char *end)
+const unsigned char *sql_lex_dollar(struct sql_scanner *s,
+	const unsigned char *at, const unsigned char *end)
 {
 	(void)end;
 	switch (classes[*at]) {
@@ -176,41 +176,41 @@ const unsigned char *lex_dollar(struct sql_scanner *s, const unsigned char *at,
 		s->state = LEX_PARAMETER;
 		return at;
 	case BYTE_LETTER:
-		tag_begin(s);
+		sql_tag_begin(s);
 		return at;
 	default:
 		if (*at == '$')
-			tag_begin(s);
+			sql_tag_begin(s);
 		else
-			scan_emit(s, TOKEN_OPERATOR);
+			sql_scan_emit(s, TOKEN_OPERATOR);
 		return at;
 	}
 }
 
-const unsigned char *lex_parameter(struct sql_scanner *s,
+const unsigned char *sql_lex_parameter(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
 	while (at < end && classes[*at] == BYTE_DIGIT)
 		at++;
 	if (at < end)
-		scan_emit(s, TOKEN_PARAMETER);
+		sql_scan_emit(s, TOKEN_PARAMETER);
 	return at;
 }
 
-const unsigned char *lex_colon(struct sql_scanner *s, const unsigned char *at,
-	const unsigned char *end)
+const unsigned char *sql_lex_colon(struct sql_scanner *s,
+	const unsigned char *at, const unsigned char *end)
 {
 	(void)end;
 	if (*at == ':') {
-		scan_emit(s, TOKEN_CAST);
+		sql_scan_emit(s, TOKEN_CAST);
 		return at + 1;
 	}
-	scan_emit(s, TOKEN_OPERATOR);
+	sql_scan_emit(s, TOKEN_OPERATOR);
 	return at;
 }
 
 /* An operator ends where a comment begins; that may be at its first byte. */
-const unsigned char *lex_operator(struct sql_scanner *s,
+const unsigned char *sql_lex_operator(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
 	for (; at < end && classes[*at] == BYTE_OPERATOR; at++) {
@@ -219,7 +219,7 @@ const unsigned char *lex_operator(struct sql_scanner *s,
 
 		if (is_line || is_block) {
 			if (s->operator_len > 1)
-				scan_emit(s, TOKEN_OPERATOR);
+				sql_scan_emit(s, TOKEN_OPERATOR);
 			s->state = is_line ? LEX_LINE_COMMENT : LEX_COMMENT;
 			s->last_byte = 0;
 			s->comment_depth = 1;
@@ -229,29 +229,30 @@ const unsigned char *lex_operator(struct sql_scanner *s,
 		s->operator_len++;
 	}
 	if (at < end)
-		scan_emit(s, TOKEN_OPERATOR);
+		sql_scan_emit(s, TOKEN_OPERATOR);
 	return at;
 }
 
-const unsigned char *line_end(const unsigned char *at, const unsigned char *end)
+const unsigned char *sql_line_end(
+	const unsigned char *at, const unsigned char *end)
 {
 	while (at < end && *at != '\n' && *at != '\r')
 		at++;
 	return at;
 }
 
-const unsigned char *lex_line_comment(struct sql_scanner *s,
+const unsigned char *sql_lex_line_comment(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
-	at = line_end(at, end);
+	at = sql_line_end(at, end);
 	if (at < end)
 		s->state = LEX_BETWEEN;
 	return at;
 }
 
 /* They nest. A star or slash belongs to one delimiter only. */
-const unsigned char *lex_comment(struct sql_scanner *s, const unsigned char *at,
-	const unsigned char *end)
+const unsigned char *sql_lex_comment(struct sql_scanner *s,
+	const unsigned char *at, const unsigned char *end)
 {
 	while (at < end) {
 		unsigned char before = s->last_byte;
@@ -273,8 +274,8 @@ const unsigned char *lex_comment(struct sql_scanner *s, const unsigned char *at,
 	return at;
 }
 
-const unsigned char *lex_lost(struct sql_scanner *s, const unsigned char *at,
-	const unsigned char *end)
+const unsigned char *sql_lex_lost(struct sql_scanner *s,
+	const unsigned char *at, const unsigned char *end)
 {
 	(void)s;
 	(void)at;
@@ -286,10 +287,10 @@ static void lex_mark(struct sql_scanner *s, unsigned char c)
 {
 	switch (c) {
 	case '\'':
-		string_begin(s, s->has_escapes, 0);
+		sql_string_begin(s, s->has_escapes, 0);
 		break;
 	case '"':
-		quoted_begin(s, true);
+		sql_quoted_begin(s, true);
 		break;
 	case '$':
 		s->state = LEX_DOLLAR;
@@ -300,12 +301,12 @@ static void lex_mark(struct sql_scanner *s, unsigned char c)
 		break;
 	default:
 		s->op = c;
-		scan_emit(s, TOKEN_OPERATOR);
+		sql_scan_emit(s, TOKEN_OPERATOR);
 	}
 }
 
-const unsigned char *lex_between(struct sql_scanner *s, const unsigned char *at,
-	const unsigned char *end)
+const unsigned char *sql_lex_between(struct sql_scanner *s,
+	const unsigned char *at, const unsigned char *end)
 {
 	while (at < end && classes[*at] == BYTE_SPACE)
 		at++;
@@ -315,15 +316,15 @@ const unsigned char *lex_between(struct sql_scanner *s, const unsigned char *at,
 	case BYTE_LETTER:
 		s->state = LEX_WORD;
 		s->len = 0;
-		return lex_word(s, at, end);
+		return sql_lex_word(s, at, end);
 	case BYTE_DIGIT:
 		s->state = LEX_NUMBER;
 		return at;
 	case BYTE_OPERATOR:
-		operator_begin(s, *at);
+		sql_operator_begin(s, *at);
 		break;
 	case BYTE_SELF:
-		scan_emit(s, selves[*at]);
+		sql_scan_emit(s, selves[*at]);
 		break;
 	default:
 		lex_mark(s, *at);
@@ -347,7 +348,7 @@ void sql_scan_begin(struct sql_scanner *s, bool standard_conforming_strings)
 	s->state = LEX_BETWEEN;
 	s->has_escapes = !standard_conforming_strings;
 	s->len = 0;
-	statement_begin(s);
+	sql_statement_begin(s);
 }
 
 void sql_scan_feed(struct sql_scanner *s, struct slice bytes)
@@ -364,11 +365,11 @@ const struct sql_summary *sql_scan_end(struct sql_scanner *s)
 	/* A line end ends every token but a literal that may go on. */
 	sql_scan_feed(s, SLICE("\n"));
 	if (s->state == LEX_STRING_GAP)
-		string_end(s);
+		sql_string_end(s);
 	s->summary.is_incomplete =
 		s->depth || s->body_depth ||
 		(s->state != LEX_BETWEEN && s->state != LEX_LOST);
-	statement_end(s);
+	sql_statement_end(s);
 	return &s->summary;
 }
 

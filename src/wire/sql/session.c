@@ -5,59 +5,59 @@
 #include "wire/sql/sql_priv.h"
 
 /* COMMIT [WORK] or COMMIT PREPARED */
-void step_commit(struct sql_scanner *s, enum sql_token token)
+void sql_step_commit(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	s->step = STEP_REST;
 	if (s->word == WORD_prepared)
-		statement_verb(s, SQL_VERB_COMMIT_PREPARED);
+		sql_statement_verb(s, SQL_VERB_COMMIT_PREPARED);
 }
 
 /* ROLLBACK [WORK] [TO [SAVEPOINT] name] or ROLLBACK PREPARED */
-void step_rollback(struct sql_scanner *s, enum sql_token token)
+void sql_step_rollback(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	if (s->word == WORD_work || s->word == WORD_transaction)
 		return;
 	s->step = STEP_REST;
 	if (s->word == WORD_to)
-		statement_verb(s, SQL_VERB_ROLLBACK_TO);
+		sql_statement_verb(s, SQL_VERB_ROLLBACK_TO);
 	else if (s->word == WORD_prepared)
-		statement_verb(s, SQL_VERB_ROLLBACK_PREPARED);
+		sql_statement_verb(s, SQL_VERB_ROLLBACK_PREPARED);
 }
 
 /* [SAVEPOINT] name; a savepoint may be called savepoint. */
-void step_mark(struct sql_scanner *s, enum sql_token token)
+void sql_step_mark(struct sql_scanner *s, enum sql_token token)
 {
 	bool is_word = s->word == WORD_savepoint;
 
-	step_name(s, token);
+	sql_step_name(s, token);
 	if (is_word)
 		s->step = STEP_NAME;
 }
 
 /* PREPARE name [(types)] AS statement, or PREPARE TRANSACTION 'id' */
-void step_prepare(struct sql_scanner *s, enum sql_token token)
+void sql_step_prepare(struct sql_scanner *s, enum sql_token token)
 {
 	bool is_word = s->word == WORD_transaction;
 
-	step_name(s, token);
+	sql_step_name(s, token);
 	s->step = is_word ? STEP_PREPARE_TRANSACTION : STEP_PREPARE_AS;
 }
 
-void step_prepare_transaction(struct sql_scanner *s, enum sql_token token)
+void sql_step_prepare_transaction(struct sql_scanner *s, enum sql_token token)
 {
 	s->step = STEP_PREPARE_AS;
 	if (token != TOKEN_STRING) {
-		step_prepare_as(s, token);
+		sql_step_prepare_as(s, token);
 		return;
 	}
 	s->now.flags = 0;
 	s->now.name[0] = '\0';
-	statement_verb(s, SQL_VERB_PREPARE_TRANSACTION);
+	sql_statement_verb(s, SQL_VERB_PREPARE_TRANSACTION);
 }
 
-void step_prepare_as(struct sql_scanner *s, enum sql_token token)
+void sql_step_prepare_as(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	if (s->word == WORD_as && !s->depth)
@@ -65,37 +65,37 @@ void step_prepare_as(struct sql_scanner *s, enum sql_token token)
 }
 
 /* [PREPARE] name or ALL; a statement may be called prepare. */
-void step_deallocate(struct sql_scanner *s, enum sql_token token)
+void sql_step_deallocate(struct sql_scanner *s, enum sql_token token)
 {
 	bool is_word = s->word == WORD_prepare;
 
-	step_name(s, token);
+	sql_step_name(s, token);
 	if (is_word)
 		s->step = STEP_NAME;
 }
 
 /* DECLARE name [options] CURSOR [WITH HOLD] FOR query */
-void step_declare(struct sql_scanner *s, enum sql_token token)
+void sql_step_declare(struct sql_scanner *s, enum sql_token token)
 {
-	step_name(s, token);
+	sql_step_name(s, token);
 	s->step = STEP_DECLARE_OPTIONS;
 }
 
-void step_declare_options(struct sql_scanner *s, enum sql_token token)
+void sql_step_declare_options(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	if (s->word == WORD_hold && s->last_word == WORD_with)
-		statement_raise(s, SQL_HOLD);
+		sql_statement_raise(s, SQL_HOLD);
 	else if (s->word == WORD_for)
 		s->step = STEP_INNER;
 }
 
-void step_discard(struct sql_scanner *s, enum sql_token token)
+void sql_step_discard(struct sql_scanner *s, enum sql_token token)
 {
-	step_name(s, token);
+	sql_step_name(s, token);
 	if (s->word == WORD_temporary)
-		statement_rename(s, "temp");
+		sql_statement_rename(s, "temp");
 	if (s->now.is_all)
-		statement_raise(s, SQL_SETS | SQL_ROLE | SQL_DEALLOCATES |
-					   SQL_LISTENS | SQL_CLOSES);
+		sql_statement_raise(s, SQL_SETS | SQL_ROLE | SQL_DEALLOCATES |
+					       SQL_LISTENS | SQL_CLOSES);
 }

@@ -65,7 +65,7 @@ static uint32_t setting_flags(const char *name)
 static void fold(char *name, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		name[i] = scan_fold((unsigned char)text[i]);
+		name[i] = sql_scan_fold((unsigned char)text[i]);
 	name[len] = '\0';
 }
 
@@ -87,7 +87,7 @@ static void set_done(struct sql_scanner *s)
 
 	if (!(flags & SQL_SETS_LOCAL))
 		flags |= s->is_local ? SQL_SETS_LOCAL : SQL_SETS;
-	statement_raise(s, flags);
+	sql_statement_raise(s, flags);
 	s->is_path = !strcmp(s->now.name, "search_path");
 	s->step = STEP_SET_VALUE;
 }
@@ -96,7 +96,7 @@ static void set_done(struct sql_scanner *s)
 static void set_lost(struct sql_scanner *s, uint32_t flags)
 {
 	s->now.name[0] = '\0';
-	statement_raise(s, flags);
+	sql_statement_raise(s, flags);
 	s->step = STEP_REST;
 }
 
@@ -105,27 +105,27 @@ static void set_special(struct sql_scanner *s, enum sql_token token)
 	for (size_t i = 0; i < ARRAY_SIZE(specials); i++) {
 		if (specials[i].word != s->set_word)
 			continue;
-		statement_rename(s, specials[i].name);
+		sql_statement_rename(s, specials[i].name);
 		set_done(s);
-		step_set_value(s, token);
+		sql_step_set_value(s, token);
 		return;
 	}
 	set_lost(s, SQL_ANY_SETTING);
 }
 
 /* SET [SESSION | LOCAL] name ..., at the name or the word before it. */
-void step_set(struct sql_scanner *s, enum sql_token token)
+void sql_step_set(struct sql_scanner *s, enum sql_token token)
 {
 	s->set_word = s->word;
 	s->is_path = s->word == WORD_schema;
 	s->now.name[0] = '\0';
-	step_set_part(s, token);
+	sql_step_set_part(s, token);
 }
 
-void step_set_part(struct sql_scanner *s, enum sql_token token)
+void sql_step_set_part(struct sql_scanner *s, enum sql_token token)
 {
 	s->step = STEP_SET_AFTER;
-	if (!token_is_name(token) || !s->len ||
+	if (!sql_token_is_name(token) || !s->len ||
 		!setting_add(s, s->text, s->len))
 		set_lost(s, SQL_ANY_SETTING);
 }
@@ -134,7 +134,7 @@ void step_set_part(struct sql_scanner *s, enum sql_token token)
  * After SET LOCAL and SET SESSION the name follows, unless the word itself
  * is it: SET local.x = 1, SET role TO somebody.
  */
-void step_set_after(struct sql_scanner *s, enum sql_token token)
+void sql_step_set_after(struct sql_scanner *s, enum sql_token token)
 {
 	bool is_set = s->now.verb == SQL_VERB_SET;
 
@@ -148,13 +148,13 @@ void step_set_after(struct sql_scanner *s, enum sql_token token)
 		set_done(s);
 	} else if (s->set_word == WORD_local && is_set) {
 		s->is_local = true;
-		step_set(s, token);
+		sql_step_set(s, token);
 	} else if (s->set_word == WORD_session &&
 		   s->word == WORD_characteristics) {
 		set_lost(s, s->is_local ? SQL_SETS_LOCAL : SQL_SETS);
 	} else if (s->set_word == WORD_session &&
 		   s->word != WORD_authorization) {
-		step_set(s, token);
+		sql_step_set(s, token);
 	} else if (is_set && (s->set_word == WORD_transaction ||
 				     s->set_word == WORD_constraints)) {
 		set_lost(s, SQL_SETS_LOCAL);
@@ -164,17 +164,17 @@ void step_set_after(struct sql_scanner *s, enum sql_token token)
 }
 
 /* Names are in call.c; a string with escapes may say anything. */
-void step_set_value(struct sql_scanner *s, enum sql_token token)
+void sql_step_set_value(struct sql_scanner *s, enum sql_token token)
 {
 	if (s->is_path && token == TOKEN_STRING &&
 		(s->names_temp || !s->is_plain))
-		statement_raise(s, SQL_TEMP);
+		sql_statement_raise(s, SQL_TEMP);
 }
 
-void step_reset(struct sql_scanner *s, enum sql_token token)
+void sql_step_reset(struct sql_scanner *s, enum sql_token token)
 {
 	if (s->word != WORD_all) {
-		step_set(s, token);
+		sql_step_set(s, token);
 		return;
 	}
 	s->now.is_all = true;
@@ -190,7 +190,7 @@ static void config_name(struct sql_scanner *s, const char *name)
 	if (!s->n_settings && s->now.name[0])
 		return;
 	if (!s->n_settings++)
-		statement_rename(s, name);
+		sql_statement_rename(s, name);
 	else if (strcmp(s->now.name, name) != 0)
 		s->now.name[0] = '\0';
 }
@@ -198,7 +198,7 @@ static void config_name(struct sql_scanner *s, const char *name)
 static void config_lost(struct sql_scanner *s)
 {
 	config_name(s, "");
-	statement_raise(s, SQL_ANY_SETTING);
+	sql_statement_raise(s, SQL_ANY_SETTING);
 	s->config = CONFIG_NONE;
 	s->is_path = false;
 }
@@ -207,7 +207,7 @@ static void config_done(struct sql_scanner *s, bool is_local)
 {
 	if (!(s->config_flags & SQL_SETS_LOCAL))
 		s->config_flags |= is_local ? SQL_SETS_LOCAL : SQL_SETS;
-	statement_raise(s, s->config_flags);
+	sql_statement_raise(s, s->config_flags);
 	s->config = CONFIG_NONE;
 }
 
@@ -243,21 +243,21 @@ static void config_value(struct sql_scanner *s, enum sql_token token)
 	}
 }
 
-void config_begin(struct sql_scanner *s)
+void sql_config_begin(struct sql_scanner *s)
 {
 	s->config = CONFIG_NONE;
 	s->is_path = false;
 	s->n_settings = 0;
 }
 
-void config_mention(struct sql_scanner *s)
+void sql_config_mention(struct sql_scanner *s)
 {
 	if (s->config != CONFIG_NONE)
 		config_lost(s);
 	s->config = CONFIG_OPEN;
 }
 
-void config_token(struct sql_scanner *s, enum sql_token token)
+void sql_config_token(struct sql_scanner *s, enum sql_token token)
 {
 	switch ((enum config)s->config) {
 	case CONFIG_NONE:
@@ -290,7 +290,7 @@ void config_token(struct sql_scanner *s, enum sql_token token)
 	}
 }
 
-void config_end(struct sql_scanner *s)
+void sql_config_end(struct sql_scanner *s)
 {
 	if (s->config != CONFIG_NONE)
 		config_lost(s);

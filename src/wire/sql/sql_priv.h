@@ -96,73 +96,73 @@ enum byte_class {
 #undef LEXER
 
 /* scan.c */
-enum byte_class byte_class(unsigned char c);
+enum byte_class sql_byte_class(unsigned char c);
 
 /* In small letters, if it is ASCII: as PostgreSQL folds in UTF-8. */
-char scan_fold(unsigned char c);
-const unsigned char *line_end(
+char sql_scan_fold(unsigned char c);
+const unsigned char *sql_line_end(
 	const unsigned char *at, const unsigned char *end);
-void scan_emit(struct sql_scanner *s, enum sql_token token);
-void scan_emit_name(struct sql_scanner *s, enum sql_token token);
+void sql_scan_emit(struct sql_scanner *s, enum sql_token token);
+void sql_scan_emit_name(struct sql_scanner *s, enum sql_token token);
 
 /* The text does not fit the scanner: no more of it is read. */
-void scan_lose(struct sql_scanner *s);
-void operator_begin(struct sql_scanner *s, unsigned char c);
+void sql_scan_lose(struct sql_scanner *s);
+void sql_operator_begin(struct sql_scanner *s, unsigned char c);
 
 /* quote.c */
-void quoted_begin(struct sql_scanner *s, bool is_plain);
-void string_begin(struct sql_scanner *s, bool is_escaping, char prefix);
-void string_end(struct sql_scanner *s);
-void tag_begin(struct sql_scanner *s);
+void sql_quoted_begin(struct sql_scanner *s, bool is_plain);
+void sql_string_begin(struct sql_scanner *s, bool is_escaping, char prefix);
+void sql_string_end(struct sql_scanner *s);
+void sql_tag_begin(struct sql_scanner *s);
 
 /* names.c: text is zero for eight bytes from len on. */
-enum sql_word word_find(const char *text, size_t len);
-const struct word_row *word_row(enum sql_word word);
+enum sql_word sql_word_find(const char *text, size_t len);
+const struct word_row *sql_word_row(enum sql_word word);
 
 /* NULL when it is not in proto/functions.def. */
-const struct function_row *function_find(const char *text, size_t len);
-bool builtin_is(const char *text, size_t len);
+const struct function_row *sql_function_find(const char *text, size_t len);
+bool sql_builtin_is(const char *text, size_t len);
 
 /* How much of an identifier PostgreSQL keeps: at most 63 bytes, and no part
  * of a UTF-8 character. */
-size_t name_clip(const char *text, size_t len);
+size_t sql_name_clip(const char *text, size_t len);
 
 /* statement.c */
-void statement_begin(struct sql_scanner *s);
-void statement_token(struct sql_scanner *s, enum sql_token token);
+void sql_statement_begin(struct sql_scanner *s);
+void sql_statement_token(struct sql_scanner *s, enum sql_token token);
 
 /* Ends the statement at hand, if there is one. */
-void statement_end(struct sql_scanner *s);
-void statement_raise(struct sql_scanner *s, uint32_t flags);
+void sql_statement_end(struct sql_scanner *s);
+void sql_statement_raise(struct sql_scanner *s, uint32_t flags);
 
 /* Raises the verb's flags and sets out to read what follows it. */
-void statement_verb(struct sql_scanner *s, enum sql_verb verb);
+void sql_statement_verb(struct sql_scanner *s, enum sql_verb verb);
 
 /* The name of the statement becomes this token's text, or that one. */
-void statement_name(struct sql_scanner *s);
-void statement_rename(struct sql_scanner *s, const char *name);
-bool token_is_name(enum sql_token token);
+void sql_statement_name(struct sql_scanner *s);
+void sql_statement_rename(struct sql_scanner *s, const char *name);
+bool sql_token_is_name(enum sql_token token);
 
 /* May the word be the verb of a query with WITH? */
-bool word_is_main(enum sql_word word);
+bool sql_word_is_main(enum sql_word word);
 
 /* call.c */
-void call_begin(struct sql_scanner *s);
-void call_token(struct sql_scanner *s, enum sql_token token);
+void sql_call_begin(struct sql_scanner *s);
+void sql_call_token(struct sql_scanner *s, enum sql_token token);
 
 /* In a list of WITH, where a name must follow and no main statement can. */
-bool call_is_query_name(const struct sql_scanner *s);
+bool sql_call_is_query_name(const struct sql_scanner *s);
 
 /* set.c: follows the arguments of set_config(). */
-void config_begin(struct sql_scanner *s);
-void config_mention(struct sql_scanner *s);
-void config_token(struct sql_scanner *s, enum sql_token token);
-void config_end(struct sql_scanner *s);
+void sql_config_begin(struct sql_scanner *s);
+void sql_config_mention(struct sql_scanner *s);
+void sql_config_token(struct sql_scanner *s, enum sql_token token);
+void sql_config_end(struct sql_scanner *s);
 
 /* body.c */
-void body_begin(struct sql_scanner *s);
-void body_byte(struct sql_scanner *s, unsigned char byte);
-void body_end(struct sql_scanner *s);
+void sql_body_begin(struct sql_scanner *s);
+void sql_body_byte(struct sql_scanner *s, unsigned char byte);
+void sql_body_end(struct sql_scanner *s);
 
 #define STEP(name, function) sql_step_fn function;
 #include "wire/sql/steps.def"

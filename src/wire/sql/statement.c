@@ -35,28 +35,28 @@ static sql_step_fn *const steps[] = {
 #undef STEP
 };
 
-bool token_is_name(enum sql_token token)
+bool sql_token_is_name(enum sql_token token)
 {
 	return token == TOKEN_WORD || token == TOKEN_QUOTED;
 }
 
-void statement_raise(struct sql_scanner *s, uint32_t flags)
+void sql_statement_raise(struct sql_scanner *s, uint32_t flags)
 {
 	s->now.flags |= flags;
 }
 
-void statement_name(struct sql_scanner *s)
+void sql_statement_name(struct sql_scanner *s)
 {
 	memcpy(s->now.name, s->text, s->len);
 	s->now.name[s->len] = '\0';
 }
 
-void statement_rename(struct sql_scanner *s, const char *name)
+void sql_statement_rename(struct sql_scanner *s, const char *name)
 {
 	memcpy(s->now.name, name, strlen(name) + 1);
 }
 
-void statement_verb(struct sql_scanner *s, enum sql_verb verb)
+void sql_statement_verb(struct sql_scanner *s, enum sql_verb verb)
 {
 	const struct verb_row *row = &verbs[verb];
 
@@ -67,7 +67,7 @@ void statement_verb(struct sql_scanner *s, enum sql_verb verb)
 	s->with_depth = s->depth;
 }
 
-void statement_begin(struct sql_scanner *s)
+void sql_statement_begin(struct sql_scanner *s)
 {
 	s->now.verb = SQL_VERB_OTHER;
 	s->now.flags = 0;
@@ -85,11 +85,11 @@ void statement_begin(struct sql_scanner *s)
 	s->before_word = WORD_NONE;
 	s->depth = 0;
 	s->body_depth = 0;
-	config_begin(s);
-	call_begin(s);
+	sql_config_begin(s);
+	sql_call_begin(s);
 }
 
-void statement_end(struct sql_scanner *s)
+void sql_statement_end(struct sql_scanner *s)
 {
 	struct sql_summary *sum = &s->summary;
 
@@ -97,8 +97,8 @@ void statement_end(struct sql_scanner *s)
 		return;
 	s->word = WORD_NONE;
 	steps[s->step](s, TOKEN_SEMICOLON);
-	config_end(s);
-	call_token(s, TOKEN_SEMICOLON);
+	sql_config_end(s);
+	sql_call_token(s, TOKEN_SEMICOLON);
 	if (s->now.verb == SQL_VERB_WITH)
 		s->now.verb = SQL_VERB_SELECT;
 	/* A rule of that view turns an UPDATE into set_config(). */
@@ -112,7 +112,7 @@ void statement_end(struct sql_scanner *s)
 	}
 	sum->n_statements++;
 	sum->flags |= s->now.flags;
-	statement_begin(s);
+	sql_statement_begin(s);
 }
 
 /* Follows BEGIN ATOMIC and its END. */
@@ -127,68 +127,69 @@ static void body_follow(struct sql_scanner *s)
 		s->body_depth--;
 }
 
-void statement_token(struct sql_scanner *s, enum sql_token token)
+void sql_statement_token(struct sql_scanner *s, enum sql_token token)
 {
 	s->summary.n_tokens++;
 	if (token == TOKEN_SEMICOLON && !s->depth && !s->body_depth) {
-		statement_end(s);
+		sql_statement_end(s);
 		return;
 	}
 	s->is_open = true;
 	s->word = WORD_NONE;
 	/* After a dot every word is just a name. */
 	if (token == TOKEN_WORD && s->last != TOKEN_DOT)
-		s->word = word_find(s->text, s->len);
+		s->word = sql_word_find(s->text, s->len);
 	body_follow(s);
 	steps[s->step](s, token);
-	config_token(s, token);
-	call_token(s, token);
+	sql_config_token(s, token);
+	sql_call_token(s, token);
 	s->last = token;
 	s->before_word = s->last_word;
 	s->last_word = s->word;
 }
 
 /* The verb of the statement, or of its parenthesised first part. */
-void step_verb(struct sql_scanner *s, enum sql_token token)
+void sql_step_verb(struct sql_scanner *s, enum sql_token token)
 {
 	if (token == TOKEN_OPEN)
 		return;
-	statement_verb(s, s->word == WORD_NONE ? SQL_VERB_OTHER
-					       : word_row(s->word)->verb);
+	sql_statement_verb(s, s->word == WORD_NONE
+				      ? SQL_VERB_OTHER
+				      : sql_word_row(s->word)->verb);
 }
 
 /* A statement inside EXPLAIN, PREPARE or DECLARE: all but the verb counts. */
-void step_inner(struct sql_scanner *s, enum sql_token token)
+void sql_step_inner(struct sql_scanner *s, enum sql_token token)
 {
 	enum sql_verb outer = s->now.verb;
 
-	step_verb(s, token);
+	sql_step_verb(s, token);
 	s->now.verb = outer;
 }
 
-void step_rest(struct sql_scanner *s, enum sql_token token)
+void sql_step_rest(struct sql_scanner *s, enum sql_token token)
 {
 	(void)s;
 	(void)token;
 }
 
 /* LISTEN name, EXECUTE name, CLOSE ALL, UNLISTEN * */
-void step_name(struct sql_scanner *s, enum sql_token token)
+void sql_step_name(struct sql_scanner *s, enum sql_token token)
 {
 	s->step = STEP_REST;
 	if (s->word == WORD_all || (token == TOKEN_OPERATOR && s->op == '*')) {
 		s->now.is_all = true;
 		s->now.name[0] = '\0';
-	} else if (token_is_name(token)) {
-		statement_name(s);
+	} else if (sql_token_is_name(token)) {
+		sql_statement_name(s);
 	}
 }
 
-bool word_is_main(enum sql_word word)
+bool sql_word_is_main(enum sql_word word)
 {
 	if (word == WORD_NONE)
 		return false;
-	switch (word_row(word)->verb) {
+	switch (sql_word_row(word)->verb) {
 	case SQL_VERB_SELECT:
 	case SQL_VERB_VALUES:
 	case SQL_VERB_TABLE:
@@ -204,28 +205,29 @@ bool word_is_main(enum sql_word word)
 
 /* Waits for the main statement, which stands beside the list of WITH; after
  * FOR and FOR NO KEY the word UPDATE is a lock. */
-void step_with(struct sql_scanner *s, enum sql_token token)
+void sql_step_with(struct sql_scanner *s, enum sql_token token)
 {
 	bool is_nested = token == TOKEN_OPEN && s->last == TOKEN_CLOSE;
-	bool is_main = word_is_main(s->word) && !call_is_query_name(s) &&
-		       s->last_word != WORD_for && s->last_word != WORD_key;
+	bool is_main = sql_word_is_main(s->word) &&
+		       !sql_call_is_query_name(s) && s->last_word != WORD_for &&
+		       s->last_word != WORD_key;
 
 	if (s->depth != s->with_depth || (!is_nested && !is_main))
 		return;
 	s->step = STEP_REST;
 	if (s->now.verb == SQL_VERB_WITH)
 		s->now.verb =
-			is_main ? word_row(s->word)->verb : SQL_VERB_SELECT;
+			is_main ? sql_word_row(s->word)->verb : SQL_VERB_SELECT;
 }
 
 /* COPY from a client or a file writes; so does COPY to a file or program. */
-void step_copy(struct sql_scanner *s, enum sql_token token)
+void sql_step_copy(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	if (s->depth)
 		return;
 	if (s->word == WORD_from) {
-		statement_raise(s, SQL_WRITES);
+		sql_statement_raise(s, SQL_WRITES);
 		s->step = STEP_COPY_FROM;
 	} else if (s->word == WORD_to) {
 		s->step = STEP_COPY_TO;
@@ -233,25 +235,25 @@ void step_copy(struct sql_scanner *s, enum sql_token token)
 }
 
 /* STDIN (FORMAT csv) is no call. */
-void step_copy_from(struct sql_scanner *s, enum sql_token token)
+void sql_step_copy_from(struct sql_scanner *s, enum sql_token token)
 {
 	(void)token;
 	s->call = CALL_NO;
 	s->step = STEP_REST;
 }
 
-void step_copy_to(struct sql_scanner *s, enum sql_token token)
+void sql_step_copy_to(struct sql_scanner *s, enum sql_token token)
 {
 	if (s->word != WORD_stdout && s->word != WORD_stdin)
-		statement_raise(s, SQL_WRITES);
-	step_copy_from(s, token);
+		sql_statement_raise(s, SQL_WRITES);
+	sql_step_copy_from(s, token);
 }
 
 /* EXPLAIN (options) statement, or EXPLAIN ANALYZE VERBOSE statement */
-void step_explain(struct sql_scanner *s, enum sql_token token)
+void sql_step_explain(struct sql_scanner *s, enum sql_token token)
 {
-	if (s->depth || !token_is_name(token) || s->word == WORD_analyze ||
+	if (s->depth || !sql_token_is_name(token) || s->word == WORD_analyze ||
 		s->word == WORD_analyse || s->word == WORD_verbose)
 		return;
-	step_inner(s, token);
+	sql_step_inner(s, token);
 }
