@@ -312,6 +312,33 @@ static void test_sorted(void **state)
 	free(names);
 }
 
+/* A word is not looked up among the functions: it must not have flags there. */
+static void test_words_have_no_flags(void **state)
+{
+	static const char *const words[] = {
+#define LENGTH(n)
+#define WORD(text, call, next, verb) #text,
+#include "proto/sql_words.def"
+#undef WORD
+	};
+	static const struct {
+		const char *name;
+		uint32_t flags;
+	} functions[] = {
+#define FUNCTION(name, flags) { #name, flags },
+#include "proto/functions.def"
+#undef FUNCTION
+#undef LENGTH
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(words); j++)
+			assert_false(functions[i].flags &&
+				     !strcmp(functions[i].name, words[j]));
+	}
+}
+
 /* What is said n times, between a beginning and an end that is said once. */
 struct hostile {
 	const char *begin;
@@ -448,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_long_tag),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_sorted),
+		cmocka_unit_test(test_words_have_no_flags),
 		cmocka_unit_test(test_hostile),
 	};
 

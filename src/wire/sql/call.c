@@ -10,7 +10,7 @@
  * Three things need memory at every depth of parentheses. In WITH the name
  * after a comma looks like a call when columns follow it, but then AS has to
  * follow those. And behind DISTINCT ON (...) and OPERATOR(...) an expression
- * begins, as behind no other parenthesis. Below 64 levels nothing is
+ * begins, as behind no other parenthesis. From level 64 on nothing is
  * remembered, and what is in doubt is taken for a call.
  *
  * The names of proto/functions.def count wherever they stand, called or not:
@@ -146,7 +146,9 @@ static void call_name(struct sql_scanner *s, enum sql_token token)
 	see_with(s);
 	if (s->is_run) {
 		see_effect(s);
-		see_function(s);
+		/* None of the words has flags in proto/functions.def. */
+		if (s->word == WORD_NONE)
+			see_function(s);
 	}
 	/* NOT stands before an expression, and in a NOT LIKE b. */
 	if (s->word != WORD_not)
@@ -205,7 +207,7 @@ static void call_open(struct sql_scanner *s)
 	s->summary.max_depth = MAX(s->summary.max_depth, s->depth);
 	if (is_foreign && (s->name_call == CALL_YES || !depth_bit(s)))
 		sql_statement_raise(s, SQL_OPAQUE | SQL_WRITES);
-	depth_set(s, &s->as_after, is_foreign);
+	depth_set(s, &s->as_after, is_foreign && s->name_call != CALL_YES);
 	depth_set(s, &s->call_after,
 		is_distinct || s->last_word == WORD_operator);
 	depth_set(s, &s->with_lists, false);

@@ -12,16 +12,19 @@ struct builtin_row {
 };
 
 static const struct word_row words[] = {
-#define CALL_FIXED true
-#define CALL_OPEN  false
-#define NEXT_CALL  CALL_YES
-#define NEXT_NAME  CALL_NO
+#define FIXED true
+#define OPEN  false
+#define CALL  CALL_YES
+#define NAME  CALL_NO
 #define LENGTH(n)
-#define WORD(text, call, next, verb)                                           \
-	{ #text, CALL_##call, NEXT_##next, SQL_VERB_##verb },
+#define WORD(text, call, next, verb) { #text, call, next, SQL_VERB_##verb },
 #include "proto/sql_words.def"
 #undef WORD
 #undef LENGTH
+#undef FIXED
+#undef OPEN
+#undef CALL
+#undef NAME
 };
 
 static const uint16_t word_starts[] = {

@@ -58,7 +58,7 @@ void sql_string_begin(struct sql_scanner *s, bool is_escaping, char prefix)
 	s->is_bits = prefix == 'b' || prefix == 'x';
 	s->is_plain = !s->is_bits && prefix != 'u';
 	s->is_continued = false;
-	s->is_body = s->is_open && s->now.verb == SQL_VERB_DO;
+	s->is_body = s->now.verb == SQL_VERB_DO;
 	s->names_temp = false;
 	s->temp_at = 0;
 	s->len = 0;

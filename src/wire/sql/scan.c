@@ -24,6 +24,7 @@ static const uint8_t classes[256] = {
 	['_'] = BYTE_LETTER,
 	[0x80 ... 0xff] = BYTE_LETTER,
 	['0' ... '9'] = BYTE_DIGIT,
+	['$'] = BYTE_DOLLAR,
 	['~'] = BYTE_OPERATOR,
 	['!'] = BYTE_OPERATOR,
 	['@'] = BYTE_OPERATOR,
@@ -67,8 +68,7 @@ enum byte_class sql_byte_class(unsigned char c)
 
 static bool is_word_byte(unsigned char c)
 {
-	return classes[c] == BYTE_LETTER || classes[c] == BYTE_DIGIT ||
-	       c == '$';
+	return classes[c] >= BYTE_DOLLAR;
 }
 
 char sql_scan_fold(unsigned char c)
@@ -171,20 +171,13 @@ const unsigned char *sql_lex_dollar(struct sql_scanner *s,
 	const unsigned char *at, const unsigned char *end)
 {
 	(void)end;
-	switch (classes[*at]) {
-	case BYTE_DIGIT:
+	if (classes[*at] == BYTE_DIGIT)
 		s->state = LEX_PARAMETER;
-		return at;
-	case BYTE_LETTER:
+	else if (is_word_byte(*at))
 		sql_tag_begin(s);
-		return at;
-	default:
-		if (*at == '$')
-			sql_tag_begin(s);
-		else
-			sql_scan_emit(s, TOKEN_OPERATOR);
-		return at;
-	}
+	else
+		sql_scan_emit(s, TOKEN_OPERATOR);
+	return at;
 }
 
 const unsigned char *sql_lex_parameter(struct sql_scanner *s,
@@ -282,9 +275,10 @@ const unsigned char *sql_lex_lost(struct sql_scanner *s,
 	return end;
 }
 
-/* The bytes that begin something by themselves. */
+/* The bytes that begin something by themselves, and those nobody knows. */
 static void lex_mark(struct sql_scanner *s, unsigned char c)
 {
+	s->op = c;
 	switch (c) {
 	case '\'':
 		sql_string_begin(s, s->has_escapes, 0);
@@ -296,11 +290,9 @@ static void lex_mark(struct sql_scanner *s, unsigned char c)
 		s->state = LEX_DOLLAR;
 		break;
 	case ':':
-		s->op = c;
 		s->state = LEX_COLON;
 		break;
 	default:
-		s->op = c;
 		sql_scan_emit(s, TOKEN_OPERATOR);
 	}
 }
@@ -354,7 +346,7 @@ void sql_scan_begin(struct sql_scanner *s, bool standard_conforming_strings)
 void sql_scan_feed(struct sql_scanner *s, struct slice bytes)
 {
 	const unsigned char *at = (const unsigned char *)bytes.data;
-	const unsigned char *end = at + bytes.len;
+	const unsigned char *end = bytes.len ? at + bytes.len : at;
 
 	while (at < end)
 		at = lexers[s->state](s, at, end);

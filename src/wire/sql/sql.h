@@ -160,8 +160,8 @@ struct sql_scanner {
 	uint32_t config_flags; /* of the setting */
 	uint32_t n_settings;   /* that set_config() has named */
 
-	/* Names and calls (call.c). A set has one bit for each depth of
-	 * parentheses below 64. */
+	/* Names and calls (call.c). A set has one bit for each of the first
+	 * 64 depths of parentheses. */
 	uint8_t call;	      /* enum call: may a call follow */
 	uint8_t name_call;    /* the same when the name at hand began */
 	uint8_t qualifier;    /* enum qualifier: the schema it is in */

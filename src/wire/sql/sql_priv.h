@@ -81,10 +81,12 @@ enum lex_state {
 enum byte_class {
 	BYTE_OTHER,
 	BYTE_SPACE,
-	BYTE_LETTER, /* may begin an identifier */
-	BYTE_DIGIT,
 	BYTE_OPERATOR,
 	BYTE_SELF, /* a token of its own */
+	/* From here on it may be in an identifier. */
+	BYTE_DOLLAR,
+	BYTE_DIGIT,
+	BYTE_LETTER, /* and begin it */
 };
 
 /* Reads some of [at, end), which is not empty; returns where it stopped. It

@@ -140,8 +140,11 @@ void sql_statement_token(struct sql_scanner *s, enum sql_token token)
 	if (token == TOKEN_WORD && s->last != TOKEN_DOT)
 		s->word = sql_word_find(s->text, s->len);
 	body_follow(s);
-	steps[s->step](s, token);
-	sql_config_token(s, token);
+	/* Most tokens are nothing to anybody but call.c. */
+	if (s->step != STEP_REST)
+		steps[s->step](s, token);
+	if (s->config)
+		sql_config_token(s, token);
 	sql_call_token(s, token);
 	s->last = token;
 	s->before_word = s->last_word;
