@@ -238,6 +238,7 @@ static const struct sql_case sessions[] = {
 	{ "listen a", "LISTEN \"a\" LISTENS" },
 	{ "unlisten A", "UNLISTEN \"a\" LISTENS DROPS_STATE" },
 	{ "unlisten *", "UNLISTEN ALL LISTENS DROPS_STATE" },
+	{ "select 1*2; unlisten $", "SELECT; UNLISTEN LISTENS DROPS_STATE" },
 	{ "notify a, 'b'", "NOTIFY \"a\" NOTIFIES WRITES" },
 	{ "select pg_notify('a', 'b')", "SELECT NOTIFIES WRITES" },
 	{ "declare c cursor for select 1", "DECLARE \"c\"" },
