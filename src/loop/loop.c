@@ -13,7 +13,10 @@
 
 static void on_hook_before_wait(uv_prepare_t *handle)
 {
-	loop_end_turn(handle->data);
+	struct loop *loop = handle->data;
+
+	loop_end_turn(loop);
+	loop->now_us = 0;
 }
 
 static void on_hook_after_wait(uv_check_t *handle)
@@ -109,6 +112,13 @@ void loop_stop(struct loop *loop)
 uint64_t loop_now(const struct loop *loop)
 {
 	return uv_now(&loop->uv);
+}
+
+uint64_t loop_now_us(struct loop *loop)
+{
+	if (!loop->now_us)
+		loop->now_us = loop_clock_us();
+	return loop->now_us;
 }
 
 uint64_t loop_clock_us(void)

@@ -39,6 +39,10 @@ void loop_stop(struct loop *loop);
 /* Milliseconds of a monotonic clock, as of the start of this turn. */
 uint64_t loop_now(const struct loop *loop);
 
+/* The same in microseconds, for adding up short spans: the clock as it was
+ * when somebody first asked in this turn. */
+uint64_t loop_now_us(struct loop *loop);
+
 /* Microseconds of the same clock, read now. */
 uint64_t loop_clock_us(void);
 

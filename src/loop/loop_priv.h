@@ -40,6 +40,7 @@ struct loop {
 		void *owner;
 	} hooks[LOOP_HOOKS_MAX];
 	size_t n_hooks;
+	uint64_t now_us; /* 0: not asked for in this turn */
 	bool is_stopped;
 	char scratch[STREAM_READ_MAX]; /* one read, before anybody kept it */
 	char plain[STREAM_READ_MAX + TLS_RECORD_MAX]; /* and decrypted */

@@ -163,6 +163,21 @@ static void test_hooks_run_every_turn(void **state)
 	loop_destroy(loop);
 }
 
+static void test_microseconds_stand_still_in_a_turn(void **state)
+{
+	struct loop *loop = loop_create();
+	uint64_t first = loop_now_us(loop);
+
+	(void)state;
+	while (loop_clock_us() == first)
+		;
+	assert_int_equal(loop_now_us(loop), first);
+	turn(loop);
+	assert_true(loop_now_us(loop) > first);
+	assert_true(loop_now_us(loop) <= loop_clock_us());
+	loop_destroy(loop);
+}
+
 struct bell {
 	struct watch w;
 	int n_rung;
@@ -244,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_clocks_agree),
 		cmocka_unit_test(test_run_until_stop),
 		cmocka_unit_test(test_hooks_run_every_turn),
+		cmocka_unit_test(test_microseconds_stand_still_in_a_turn),
 		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_watch_survives_an_error),
 	};
