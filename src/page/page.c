@@ -52,6 +52,7 @@ struct page {
 	alignas(CACHE_LINE) pthread_mutex_t takers;
 	alignas(CACHE_LINE) _Atomic uint64_t ddl_generation;
 	_Atomic uint64_t pool_keys[PAGE_POOLS]; /* 0: free */
+	_Atomic uint64_t paused[PAGE_PAUSED];	/* 0: free */
 };
 
 /* ---- life ------------------------------------------------------------- */
@@ -380,6 +381,51 @@ uint64_t page_ddl_generation(struct page *page)
 void page_ddl_seen(struct page *page)
 {
 	page->ddl_generation++;
+}
+
+/* Never 0, which is a free place. */
+static uint64_t pause_key(uint64_t database)
+{
+	return database | 1;
+}
+
+static _Atomic uint64_t *paused_find(struct page *page, uint64_t key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(page->paused); i++)
+		if (page->paused[i] == key)
+			return &page->paused[i];
+	return NULL;
+}
+
+enum page_pause page_pause_set(
+	struct page *page, uint64_t database, bool is_paused)
+{
+	uint64_t key = pause_key(database);
+	enum page_pause outcome = PAGE_PAUSE_CHANGED;
+	_Atomic uint64_t *at, *free_one;
+
+	takers_lock(page);
+	at = paused_find(page, key);
+	free_one = paused_find(page, 0);
+	if (is_paused == (at != NULL)) {
+		outcome = PAGE_PAUSE_SAME;
+	} else if (at) {
+		*at = 0;
+	} else if (free_one) {
+		*free_one = key;
+	} else {
+		outcome = PAGE_PAUSE_FULL;
+	}
+	takers_unlock(page);
+	return outcome;
+}
+
+bool page_is_paused(const struct page *page, uint64_t database)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(page->paused); i++)
+		if (page->paused[i] == pause_key(database))
+			return true;
+	return false;
 }
 
 const uint8_t *page_ticket_key(const struct page *page)

@@ -20,6 +20,7 @@ enum {
 	PAGE_WORKERS_MAX = 64,
 	PAGE_POOLS = 1024,     /* pools of one gateway */
 	PAGE_ADDRESSES = 4096, /* slots counting logins per client address */
+	PAGE_PAUSED = 64,      /* databases paused at a time */
 	PAGE_TICKET_KEY = 80,  /* bytes of a TLS session ticket key */
 	PAGE_SECRET = 32,
 };
@@ -102,6 +103,25 @@ uint32_t page_logins(struct page *page);
  * have another shape now. */
 uint64_t page_ddl_generation(struct page *page);
 void page_ddl_seen(struct page *page);
+
+/*
+ * Which databases the operator has paused: here, so that a worker started
+ * later knows. A database is named by its page_hash(), all of them by
+ * PAGE_ALL_DATABASES. Changing it rings nobody.
+ */
+enum {
+	PAGE_ALL_DATABASES = 0
+};
+
+enum page_pause {
+	PAGE_PAUSE_CHANGED,
+	PAGE_PAUSE_SAME, /* it was so already */
+	PAGE_PAUSE_FULL, /* PAGE_PAUSED are paused already */
+};
+
+enum page_pause page_pause_set(
+	struct page *page, uint64_t database, bool is_paused);
+bool page_is_paused(const struct page *page, uint64_t database);
 
 /* Random once per gateway, PAGE_TICKET_KEY bytes: TLS session tickets of all
  * workers. */

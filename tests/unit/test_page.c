@@ -258,11 +258,46 @@ static void test_killed_takers(void **state)
 	assert_int_equal(page_pool_used(page, 1), 0);
 }
 
+static void test_pauses(void **state)
+{
+	struct page *page = *state;
+	uint64_t a = page_hash(page, SLICE("a")),
+		 b = page_hash(page, SLICE("b"));
+
+	assert_false(page_is_paused(page, PAGE_ALL_DATABASES));
+	assert_false(page_is_paused(page, a));
+	assert_int_equal(page_pause_set(page, a, false), PAGE_PAUSE_SAME);
+	assert_int_equal(page_pause_set(page, a, true), PAGE_PAUSE_CHANGED);
+	assert_int_equal(page_pause_set(page, a, true), PAGE_PAUSE_SAME);
+	assert_true(page_is_paused(page, a));
+	assert_false(page_is_paused(page, b));
+	assert_false(page_is_paused(page, PAGE_ALL_DATABASES));
+	assert_int_equal(page_pause_set(page, PAGE_ALL_DATABASES, true),
+		PAGE_PAUSE_CHANGED);
+	assert_int_equal(page_pause_set(page, a, false), PAGE_PAUSE_CHANGED);
+	assert_false(page_is_paused(page, a));
+	assert_true(page_is_paused(page, PAGE_ALL_DATABASES));
+}
+
+static void test_pauses_are_bounded(void **state)
+{
+	struct page *page = *state;
+
+	for (uint64_t i = 1; i <= PAGE_PAUSED; i++)
+		assert_int_equal(
+			page_pause_set(page, 2 * i, true), PAGE_PAUSE_CHANGED);
+	assert_int_equal(page_pause_set(page, 1000, true), PAGE_PAUSE_FULL);
+	assert_int_equal(page_pause_set(page, 4, false), PAGE_PAUSE_CHANGED);
+	assert_int_equal(page_pause_set(page, 1000, true), PAGE_PAUSE_CHANGED);
+}
+
 #define PAGE_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		PAGE_TEST(test_pauses),
+		PAGE_TEST(test_pauses_are_bounded),
 		PAGE_TEST(test_hash_is_the_pages),
 		PAGE_TEST(test_counters_are_summed),
 		PAGE_TEST(test_pool_slots),
