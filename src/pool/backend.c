@@ -53,6 +53,7 @@ struct backend *backend_create(struct flavour *flavour, bool is_reserve)
 
 	b->pools = pools;
 	b->pool = flavour->pool;
+	b->counts = &flavour->pool->counts;
 	b->flavour = flavour_ref(flavour);
 	b->log = (struct log_scope){ "backend", ++pools->n_ids };
 	b->is_reserve = is_reserve;

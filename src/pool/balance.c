@@ -62,7 +62,6 @@ static void lend(struct lease *l, struct backend *b)
 	backend_enter(b, BACKEND_LEASED);
 	b->last_session = l->session;
 	b->n_leases++;
-	b->pool->n_leases++;
 }
 
 struct backend *pool_lease(struct lease *l)
@@ -302,7 +301,7 @@ static void hand_over(struct pool *pool)
 		pool_count_state(pool, BACKEND_IDLE) &&
 		(l = next_served(pool, &b))) {
 		dequeue(l);
-		pool->wait_us += loop_clock_us() - l->since_us;
+		pool->counts.wait_us += loop_clock_us() - l->since_us;
 		lend(l, b);
 		l->done(l, b, NULL);
 	}
@@ -543,6 +542,7 @@ void pool_tick(struct pool *pool, uint64_t now)
 	table_each (node, &pool->flavours)
 		retire_idle(container_of(node, struct flavour, node), now);
 	time_out_waiting(pool, loop_clock_us());
+	pool_count_period(pool, now);
 	open_reserve(pool, now);
 	if (pool->n_waiting)
 		pool_touch(pool);

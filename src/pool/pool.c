@@ -86,6 +86,16 @@ struct pool *flavour_pool(const struct flavour *f)
 	return f->pool;
 }
 
+struct pool_counts *flavour_counts(struct flavour *f)
+{
+	return &f->pool->counts;
+}
+
+void flavour_count_client(struct flavour *f, int change)
+{
+	f->pool->n_clients += (uint32_t)change;
+}
+
 /* ---- pools -------------------------------------------------------------- */
 
 const char *pool_database(const struct pool *pool)
@@ -126,6 +136,9 @@ static struct pool *pool_create(struct pools *pools, struct slice database,
 	pool->database = slice_dup(database);
 	pool->user = slice_dup(user);
 	pool->backoff_ms = BACKOFF_FIRST_MS;
+	pool->older_at = loop_now(pools->loop);
+	pool->newer_at = pool->older_at;
+	pool->is_paused = pools_is_paused(pools, pool->database);
 	list_init(&pool->waiting);
 	table_init(&pool->flavours);
 	table_add(&pools->pools, hash, &pool->node);
@@ -166,13 +179,6 @@ struct flavour *flavour_get(struct pools *pools, struct slice database,
 }
 
 /* ---- all of them -------------------------------------------------------- */
-
-/* Calls fn for every pool; fn must not add or remove pools. */
-#define pools_each_pool(pool, pools)                                           \
-	table_each (pool##_node, &(pools)->pools)                              \
-		for (struct pool *pool =                                       \
-				container_of(pool##_node, struct pool, node);  \
-			pool; pool = NULL)
 
 static void on_tick(struct timer *timer)
 {
@@ -317,78 +323,43 @@ void pools_evict(struct pools *pools, const char *database)
 	}
 }
 
-static void pools_set_paused(
-	struct pools *pools, const char *database, bool is_paused)
+void pools_look_paused(struct pools *pools)
 {
 	pools_each_pool(pool, pools)
 	{
-		if (!is_of(pool, database))
-			continue;
-		pool->is_paused = is_paused;
+		pool->is_paused = pools_is_paused(pools, pool->database);
 		pool_touch(pool);
 	}
 }
 
-void pools_pause(struct pools *pools, const char *database)
+static uint64_t pause_hash(const struct pools *pools, const char *database)
 {
-	pools_set_paused(pools, database, true);
+	return database ? page_hash(pools->page, slice_str(database))
+			: PAGE_ALL_DATABASES;
 }
 
-void pools_resume(struct pools *pools, const char *database)
+bool pools_is_paused(const struct pools *pools, const char *database)
 {
-	pools_set_paused(pools, database, false);
+	return page_is_paused(pools->page, PAGE_ALL_DATABASES) ||
+	       page_is_paused(pools->page, pause_hash(pools, database));
 }
 
-/* ---- numbers --------------------------------------------------------------
- */
-
-static struct pool_stats pool_count(struct pool *pool)
+static enum page_pause set_paused(
+	struct pools *pools, const char *database, bool is_paused)
 {
-	struct list *first = list_first(&pool->waiting);
-	struct pool_stats stats = {
-		.database = pool->database,
-		.user = pool->user,
-		.n_waiting = pool->n_waiting,
-		.is_paused = pool->is_paused,
-		.n_leases = pool->n_leases,
-		.wait_us = pool->wait_us,
-	};
+	enum page_pause outcome = page_pause_set(
+		pools->page, pause_hash(pools, database), is_paused);
 
-	if (first)
-		stats.longest_wait_us =
-			loop_clock_us() -
-			list_entry(first, struct lease, link)->since_us;
-	table_each (node, &pool->flavours) {
-		struct flavour *f = container_of(node, struct flavour, node);
-
-		for (int state = 0; state < BACKEND_STATES; state++)
-			stats.n_backends[state] += f->n_backends[state];
-	}
-	return stats;
+	pools_look_paused(pools);
+	return outcome;
 }
 
-void pools_each(struct pools *pools, pool_each_fn *fn, void *ctx)
+enum page_pause pools_pause(struct pools *pools, const char *database)
 {
-	pools_each_pool(pool, pools)
-	{
-		struct pool_stats stats = pool_count(pool);
-
-		fn(ctx, pool, &stats);
-	}
+	return set_paused(pools, database, true);
 }
 
-void pools_each_backend(struct pools *pools, backend_each_fn *fn, void *ctx)
+enum page_pause pools_resume(struct pools *pools, const char *database)
 {
-	pools_each_pool(pool, pools)
-	{
-		table_each (node, &pool->flavours) {
-			struct flavour *f =
-				container_of(node, struct flavour, node);
-
-			for (int state = 0; state < BACKEND_STATES; state++)
-				list_each (at, &f->backends[state])
-					fn(ctx, list_entry(at, struct backend,
-							link));
-		}
-	}
+	return set_paused(pools, database, false);
 }

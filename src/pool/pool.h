@@ -143,6 +143,7 @@ struct backend {
 	struct log_scope log;
 	struct pools *pools; /* borrowed, as are pool and flavour */
 	struct pool *pool;
+	struct pool_counts *counts; /* the pool's */
 	struct flavour *flavour;
 	struct list link; /* in its flavour's list of its state */
 	enum backend_state state;
@@ -174,7 +175,8 @@ struct backend {
 	uint64_t last_session;
 	uint64_t opened_at; /* loop_now() */
 	uint64_t state_at;
-	uint64_t close_at; /* server_lifetime, with jitter; 0: never */
+	uint64_t transaction_us; /* loop_now_us() when its last one began */
+	uint64_t close_at;	 /* server_lifetime, with jitter; 0: never */
 	uint64_t n_leases;
 };
 
@@ -228,6 +230,7 @@ struct lease {
 	uint64_t session;	   /* who asks */
 	uint64_t prefer;   /* a session id: rather the backend it used; or 0 */
 	uint64_t since_us; /* loop_clock_us() when it began to wait */
+	uint32_t position; /* in the queue, from 1: pools_number_queues() */
 	struct backend *apart; /* being opened for it alone */
 	lease_done_fn *done;
 };
@@ -319,25 +322,55 @@ struct pool *flavour_pool(const struct flavour *flavour);
 const char *pool_database(const struct pool *pool);
 const char *pool_user(const struct pool *pool);
 
+/* What was done for the clients of one pool. Whoever does it counts it. */
+struct pool_counts {
+	uint64_t transactions;
+	uint64_t queries;
+	uint64_t bytes_in;  /* from clients */
+	uint64_t bytes_out; /* from servers */
+	uint64_t transaction_us;
+	uint64_t query_us;
+	uint64_t wait_us; /* for a server connection */
+};
+
+struct pool_counts *flavour_counts(struct flavour *flavour);
+
+/* A client that uses the pool comes (1) or goes (-1). */
+void flavour_count_client(struct flavour *flavour, int change);
+
 /* Closes idle backends of a database (every one when NULL), and the others
  * when they come back. */
 void pools_evict(struct pools *pools, const char *database);
 
-/* PAUSE and RESUME of a database, or of all when NULL. */
-void pools_pause(struct pools *pools, const char *database);
-void pools_resume(struct pools *pools, const char *database);
+/*
+ * PAUSE and RESUME of a database, or of all when NULL: nobody is lent a
+ * server connection of it any more. The page remembers; the pools of other
+ * workers know after pools_look_paused().
+ */
+enum page_pause pools_pause(struct pools *pools, const char *database);
+enum page_pause pools_resume(struct pools *pools, const char *database);
+/* By its name or with all others. */
+bool pools_is_paused(const struct pools *pools, const char *database);
+void pools_look_paused(struct pools *pools);
 
 /* One pool's numbers, for the admin console. */
 struct pool_stats {
 	const char *database;
 	const char *user;
+	unsigned slot;	    /* a number of its own in all workers */
+	uint32_t n_clients; /* of its sessions, the waiting ones included */
 	uint32_t n_waiting;
 	uint64_t longest_wait_us;
+	/* Without those apart, which are for LISTEN and replication. */
 	uint32_t n_backends[BACKEND_STATES];
-	uint32_t n_cancels;
+	uint32_t n_apart;
+	uint32_t n_must_close; /* when they come back */
+	uint32_t n_cancelled;  /* a cancel request is on its way to them */
+	uint32_t n_cancels;    /* requests on their way */
 	bool is_paused;
-	uint64_t n_leases;
-	uint64_t wait_us;
+	struct pool_counts counts; /* since it exists */
+	struct pool_counts recent; /* in the last period or two */
+	uint64_t recent_ms;	   /* how long that was */
 };
 
 typedef void pool_each_fn(
@@ -345,5 +378,19 @@ typedef void pool_each_fn(
 typedef void backend_each_fn(void *ctx, struct backend *b);
 void pools_each(struct pools *pools, pool_each_fn *fn, void *ctx);
 void pools_each_backend(struct pools *pools, backend_each_fn *fn, void *ctx);
+
+/* Writes its place in the queue into every lease that waits. */
+void pools_number_queues(struct pools *pools);
+
+/* How much of everything there is, for SHOW MEM. */
+struct pools_memory {
+	struct {
+		const char *what;
+		size_t size; /* of one, what it points at not included */
+		size_t n;
+	} of[4];
+};
+
+void pools_memory(struct pools *pools, struct pools_memory *ret);
 
 const char *backend_state_name(enum backend_state state);

@@ -12,6 +12,7 @@ enum {
 	BACKOFF_MAX_MS = 3000,
 	RESERVE_AFTER_MS = 200, /* all stuck for so long: open a reserve */
 	CLEANING_MS = 5000,	/* a backend not clean by then is closed */
+	RECENT_MS = 60 * 1000,	/* a period of the averages */
 };
 
 struct flavour {
@@ -43,8 +44,12 @@ struct pool {
 	uint64_t backoff_ms;
 	struct fault trouble; /* of the last failed connect */
 	struct log_limit log_trouble;
-	uint64_t n_leases;
-	uint64_t wait_us;
+	uint32_t n_clients;
+	struct pool_counts counts;
+	struct pool_counts older; /* of the beginning of the last period */
+	struct pool_counts newer; /* of its end */
+	uint64_t older_at;
+	uint64_t newer_at;
 };
 
 struct pools {
@@ -65,6 +70,13 @@ struct pools {
 	void *owner;
 };
 
+/* For every pool; none may be added or removed meanwhile. */
+#define pools_each_pool(pool, pools)                                           \
+	table_each (pool##_node, &(pools)->pools)                              \
+		for (struct pool *pool =                                       \
+				container_of(pool##_node, struct pool, node);  \
+			pool; pool = NULL)
+
 /* backend.c */
 struct backend *backend_create(struct flavour *flavour, bool is_reserve);
 void backend_enter(struct backend *b, enum backend_state state);
@@ -77,6 +89,10 @@ void pools_part_closed(struct pools *pools);
 void login_start(struct backend *b);
 /* The backend ends while it logs in: calls neither. */
 void login_abort(struct backend *b);
+
+/* stats.c */
+/* Begins another period when it is time. */
+void pool_count_period(struct pool *pool, uint64_t now);
 
 /* pool.c */
 void pool_opened(struct backend *b);
