@@ -38,6 +38,15 @@ uint32_t reader_u32(struct reader *r)
 	return __builtin_bswap32(v);
 }
 
+uint64_t reader_u64(struct reader *r)
+{
+	struct slice s = reader_bytes(r, sizeof(uint64_t));
+	uint64_t v = 0;
+
+	memcpy(&v, s.data, s.len);
+	return __builtin_bswap64(v);
+}
+
 struct slice reader_cstr(struct reader *r)
 {
 	size_t left = reader_left(r);

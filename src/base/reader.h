@@ -28,6 +28,7 @@ struct slice reader_bytes(struct reader *r, size_t len);
 uint8_t reader_u8(struct reader *r);
 uint16_t reader_u16(struct reader *r);
 uint32_t reader_u32(struct reader *r);
+uint64_t reader_u64(struct reader *r);
 
 /* A NUL-terminated string, without its NUL. */
 struct slice reader_cstr(struct reader *r);
