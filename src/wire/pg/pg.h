@@ -139,9 +139,10 @@ void pg_put_notification(struct buf *b, uint32_t pid, struct slice channel,
 
 /* Rows of text columns, for the admin console. */
 enum {
-	PG_TYPE_INT4 = 23,
 	PG_TYPE_INT8 = 20,
-	PG_TYPE_TEXT = 25
+	PG_TYPE_INT4 = 23,
+	PG_TYPE_TEXT = 25,
+	PG_TYPE_NUMERIC = 1700,
 };
 
 struct pg_column {
@@ -149,8 +150,9 @@ struct pg_column {
 	uint32_t type; /* an OID of above */
 };
 
-void pg_put_row_description(
-	struct buf *b, const struct pg_column *columns, size_t n);
+/* binary: a bit for each of at most 32 columns that does not come as text. */
+void pg_put_row_description(struct buf *b, const struct pg_column *columns,
+	size_t n, uint32_t binary);
 size_t pg_begin_row(struct buf *b, uint16_t n);
 void pg_put_field(struct buf *b, struct slice value);
 void pg_put_null(struct buf *b);

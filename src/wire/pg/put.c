@@ -181,11 +181,12 @@ static uint16_t type_len(uint32_t type)
 	}
 }
 
-void pg_put_row_description(
-	struct buf *b, const struct pg_column *columns, size_t n)
+void pg_put_row_description(struct buf *b, const struct pg_column *columns,
+	size_t n, uint32_t binary)
 {
 	size_t begun = pg_begin(b, PG_BACK_ROW_DESCRIPTION);
 
+	check(n <= 32);
 	buf_put_u16(b, (uint16_t)n);
 	for (size_t i = 0; i < n; i++) {
 		buf_put_cstr(b, slice_str(columns[i].name));
@@ -194,7 +195,7 @@ void pg_put_row_description(
 		buf_put_u32(b, columns[i].type);
 		buf_put_u16(b, type_len(columns[i].type));
 		buf_put_u32(b, UINT32_MAX); /* no type modifier */
-		buf_put_u16(b, 0);	    /* as text */
+		buf_put_u16(b, binary & BIT(i) ? 1 : 0);
 	}
 	pg_end(b, begun);
 }
