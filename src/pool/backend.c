@@ -32,11 +32,29 @@ const char *backend_state_name(enum backend_state state)
 	return rows[state].label;
 }
 
+/* Logged in or not, lent or not: what the gauges tell. */
+static void count_change(struct backend *b, enum backend_state next)
+{
+	struct metrics *metrics = &b->pools->metrics;
+
+	if (b->state == BACKEND_LOGIN && next != BACKEND_CLOSING) {
+		metrics_inc(metrics, METRIC_server_connects);
+		metrics_inc(metrics, METRIC_servers);
+	}
+	if (b->state != BACKEND_LOGIN && next == BACKEND_CLOSING)
+		metrics_dec(metrics, METRIC_servers);
+	if (b->state == BACKEND_LEASED)
+		metrics_dec(metrics, METRIC_servers_busy);
+	if (next == BACKEND_LEASED)
+		metrics_inc(metrics, METRIC_servers_busy);
+}
+
 /* The one writer of ->state. */
 void backend_enter(struct backend *b, enum backend_state state)
 {
 	check(rows[b->state].next & BIT(state));
 	log_debug(&b->log, "backend.enter", "%s", rows[state].label);
+	count_change(b, state);
 	b->flavour->n_backends[b->state]--;
 	b->flavour->n_backends[state]++;
 	b->state = state;
@@ -238,6 +256,8 @@ static void backend_lost(struct backend *b)
 	const struct backend_ops *ops = b->ops;
 	void *tenant = b->tenant;
 
+	if (b->state != BACKEND_LOGIN)
+		metrics_inc(&b->pools->metrics, METRIC_server_lost);
 	b->must_close = true;
 	b->ops = NULL;
 	if (ops)

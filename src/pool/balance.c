@@ -233,10 +233,12 @@ static void open_one(struct flavour *f, bool is_reserve)
 {
 	struct backend *b = backend_create(f, is_reserve);
 
-	if (is_reserve)
+	if (is_reserve) {
+		metrics_inc(&f->pool->pools->metrics, METRIC_reserve_opened);
 		log_warn(&f->pool->log, "pool.reserve",
 			"%s/%s: every backend is idle in a transaction or pinned while %u clients wait; opening a reserve",
 			f->pool->database, f->pool->user, f->pool->n_waiting);
+	}
 	login_start(b);
 }
 
@@ -292,6 +294,16 @@ static struct lease *next_served(struct pool *pool, struct backend **ret_b)
 	return NULL;
 }
 
+static void count_wait(struct pool *pool, const struct lease *l)
+{
+	struct metrics *metrics = &pool->pools->metrics;
+	uint64_t us = loop_clock_us() - l->since_us;
+
+	pool->counts.wait_us += us;
+	metrics_inc(metrics, METRIC_waits);
+	metrics_add(metrics, METRIC_wait_time, us);
+}
+
 static void hand_over(struct pool *pool)
 {
 	struct backend *b;
@@ -301,7 +313,7 @@ static void hand_over(struct pool *pool)
 		pool_count_state(pool, BACKEND_IDLE) &&
 		(l = next_served(pool, &b))) {
 		dequeue(l);
-		pool->counts.wait_us += loop_clock_us() - l->since_us;
+		count_wait(pool, l);
 		lend(l, b);
 		l->done(l, b, NULL);
 	}
@@ -452,6 +464,7 @@ void pool_open_failed(
 	struct pool *pool = b->pool;
 	uint32_t held;
 
+	metrics_inc(&pool->pools->metrics, METRIC_server_failures);
 	if (b->apart) {
 		apart_done(b, &error);
 		flavour_unref(flavour);
@@ -512,6 +525,7 @@ static void time_out_waiting(struct pool *pool, uint64_t now_us)
 			fault_set(&error.fault, FAULT_BUSY,
 				"no server connection became free within %llu ms (query_wait_timeout)",
 				(unsigned long long)c->query_wait_timeout);
+		metrics_inc(&pool->pools->metrics, METRIC_wait_timeouts);
 		fail_lease(l, &error);
 	}
 }

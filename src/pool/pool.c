@@ -213,6 +213,7 @@ struct pools *pools_create(const struct pools_env *env, struct fault *f)
 	pools->worker = env->worker;
 	pools->config = env->config;
 	pools->upstream = up;
+	metrics_init(&pools->metrics, env->page, env->worker);
 	if (up->hosts[0].host[0] != '/' &&
 		strcmp(up->sslmode, "disable") != 0) {
 		pools->tls = tls_context_client(up->sslmode, up->sslrootcert,

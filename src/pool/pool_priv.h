@@ -1,6 +1,7 @@
 #pragma once
 
 /* What the files of pool/ share. */
+#include "metrics/metrics.h"
 #include "pool/pool.h"
 #include "wire/crypto/crypto.h"
 #include "wire/pg/pg.h"
@@ -58,6 +59,7 @@ struct pools {
 	unsigned worker;
 	const struct config *config;
 	const struct upstream *upstream;
+	struct metrics metrics;
 	struct tls_context *tls;
 	struct table pools;
 	struct list dirty;
