@@ -350,7 +350,7 @@ size_t batch_bind(struct session *s, const struct front_message *m)
 	if ((statement.len && !names_are_known(s)) || !front_need_backend(s))
 		return 0;
 	s->in_batch = true;
-	metrics_inc(&s->door->metrics, METRIC_queries);
+	front_count_query(s);
 	if (!statement.len) {
 		if (!bind_effect(s, s->unnamed))
 			return front_drop(s, m);

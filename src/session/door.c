@@ -110,6 +110,15 @@ static void end_login(struct session *s)
 	startup_timed_out(s);
 }
 
+static uint64_t n_clients(const struct door *door)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < SESSION_FINISHING; i++)
+		n += door->n_sessions[i];
+	return n;
+}
+
 static void on_door_tick(struct timer *timer)
 {
 	struct door *door = container_of(timer, struct door, tick);
@@ -124,7 +133,7 @@ static void on_door_tick(struct timer *timer)
 	if (c->idle_transaction_timeout)
 		each_older(door, SESSION_ACTIVE, c->idle_transaction_timeout,
 			end_idle_transaction);
-	metrics_set(&door->metrics, METRIC_clients, page_clients(door->page));
+	metrics_set(&door->metrics, METRIC_clients, n_clients(door));
 	metrics_set(&door->metrics, METRIC_waiting,
 		door->n_sessions[SESSION_WAITING]);
 }

@@ -18,7 +18,8 @@
 static void front_attach(struct session *s, struct backend *b)
 {
 	s->backend = b;
-	s->request_us = loop_clock_us();
+	s->request_us = loop_now_us(s->door->loop);
+	b->transaction_us = s->request_us;
 	backend_lend(b, &relay_ops, s);
 	if (residue_needs_restore(s)) {
 		session_enter(s, SESSION_RESTORING);
@@ -67,12 +68,23 @@ static void on_front_lease(
 	session_continue(s);
 }
 
+/* Time runs from the first message the server has to answer. */
+static void exchange_begins(struct session *s)
+{
+	s->request_us = loop_now_us(s->door->loop);
+	if (s->backend->tx == 'I')
+		s->backend->transaction_us = s->request_us;
+}
+
 bool front_need_backend(struct session *s)
 {
-	struct backend *b;
+	struct backend *b = s->backend;
 
-	if (s->backend)
+	if (b) {
+		if (!b->replies.len)
+			exchange_begins(s);
 		return s->state == SESSION_ACTIVE;
+	}
 	s->lease = (struct lease){
 		.flavour = s->flavour,
 		.settings = s->settings,
@@ -95,6 +107,7 @@ bool front_need_backend(struct session *s)
 size_t front_forward(struct session *s, const struct front_message *m)
 {
 	stream_write_slice(&s->backend->stream, m->bytes);
+	metrics_add(&s->door->metrics, METRIC_server_bytes_out, m->bytes.len);
 	s->front_left = (uint32_t)(m->whole - m->bytes.len);
 	return m->bytes.len;
 }
@@ -287,6 +300,7 @@ bool front_prepare_effect(
 		return true;
 	if (flags & pinning && !(flags & SQL_DROPS_STATE) && !s->pins &&
 		!residue_may_pin(s)) {
+		metrics_inc(&s->door->metrics, METRIC_pins_refused);
 		front_refuse(s, FAULT_BUSY);
 		return false;
 	}
@@ -415,6 +429,12 @@ static bool query_is_virtual(struct session *s, struct slice sql)
 	return true;
 }
 
+void front_count_query(struct session *s)
+{
+	s->backend->counts->queries++;
+	metrics_inc(&s->door->metrics, METRIC_queries);
+}
+
 /* The text of a body that holds one string. */
 static struct slice query_text(const struct front_message *m)
 {
@@ -426,7 +446,7 @@ static void query_sent(struct session *s)
 	backend_expect(s->backend, REPLY_QUERY, 0);
 	s->backend->unnamed_owner = 0;
 	drop_unnamed(s);
-	metrics_inc(&s->door->metrics, METRIC_queries);
+	front_count_query(s);
 }
 
 static size_t front_long_query(struct session *s, const struct front_message *m)
@@ -466,8 +486,11 @@ static size_t front_stream(struct session *s, struct slice bytes)
 	struct slice part = slice_of(bytes.data, MIN(bytes.len, s->front_left));
 
 	s->front_left -= (uint32_t)part.len;
-	if (!s->is_dropping)
+	if (!s->is_dropping) {
 		stream_write_slice(&s->backend->stream, part);
+		metrics_add(
+			&s->door->metrics, METRIC_server_bytes_out, part.len);
+	}
 	if (s->scanner)
 		sql_scan_feed(s->scanner, part);
 	if (s->front_left)
@@ -618,6 +641,9 @@ size_t front_input(struct session *s, struct slice bytes)
 			break;
 		used += n;
 	}
+	if (s->flavour)
+		flavour_counts(s->flavour)->bytes_in += used;
+	metrics_add(&s->door->metrics, METRIC_client_bytes_in, used);
 	if (s->stream.in_limit > STREAM_READ_MAX && used == bytes.len)
 		stream_set_limit(&s->stream, STREAM_READ_MAX);
 	return s->state == SESSION_FINISHING ? bytes.len : used;

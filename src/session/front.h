@@ -75,3 +75,6 @@ static inline bool undo_is_of_name(uint8_t undo)
 
 front_fn batch_parse, batch_bind, batch_describe, batch_execute, batch_close,
 	batch_flush, batch_sync;
+
+/* A statement goes to the server. */
+void front_count_query(struct session *s);

@@ -218,12 +218,35 @@ static void ddl_committed(struct session *s)
 	}
 }
 
+/* An exchange, or its transaction with it, is over. */
+static void count_exchange(struct session *s, char status)
+{
+	struct backend *b = s->backend;
+	struct pool_counts *counts = b->counts;
+	struct metrics *metrics = &s->door->metrics;
+	uint64_t now = loop_now_us(s->door->loop);
+	uint64_t transaction_us = now - b->transaction_us;
+
+	counts->query_us += now - s->request_us;
+	metrics_add(metrics, METRIC_query_time, now - s->request_us);
+	if (b->replies.len)
+		s->request_us = now; /* the server goes on with the next */
+	if (status != 'I')
+		return;
+	counts->transactions++;
+	counts->transaction_us += transaction_us;
+	b->transaction_us = now;
+	metrics_inc(metrics, METRIC_transactions);
+	metrics_add(metrics, METRIC_transaction_time, transaction_us);
+}
+
 /* True when the ReadyForQuery is the client's to see now. */
 static bool exchange_ended(struct session *s, char status)
 {
 	struct backend *b = s->backend;
 
 	s->tx = status;
+	count_exchange(s, status);
 	if (status != 'I') {
 		s->state_at = loop_now(s->door->loop);
 		return true;
@@ -233,7 +256,6 @@ static bool exchange_ended(struct session *s, char status)
 		s->residue &= ~(uint32_t)SQL_COMMITS;
 		return true;
 	}
-	metrics_inc(&s->door->metrics, METRIC_transactions);
 	if (s->is_uncertain) {
 		put_fence(s);
 		return true;
@@ -560,8 +582,10 @@ struct run {
 
 static void run_flush(struct session *s, struct run *run)
 {
-	if (run->len)
-		stream_write(&s->stream, run->begin, run->len);
+	if (!run->len)
+		return;
+	stream_write(&s->stream, run->begin, run->len);
+	metrics_add(&s->door->metrics, METRIC_client_bytes_out, run->len);
 	run->len = 0;
 }
 
@@ -663,6 +687,8 @@ static size_t on_relay_input(
 		used += n;
 	}
 	run_flush(s, &run);
+	b->counts->bytes_out += used;
+	metrics_add(&s->door->metrics, METRIC_server_bytes_in, used);
 	relay_press(s, b);
 	if (s->is_nonsense) {
 		struct fault f;

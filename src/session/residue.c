@@ -120,8 +120,10 @@ static void set_pins(struct session *s, uint16_t pins)
 	if (!s->pins && pins) {
 		page_pinned_enter(door->page, door->worker, UINT32_MAX);
 		metrics_inc(&door->metrics, METRIC_pins);
+		metrics_inc(&door->metrics, METRIC_pinned);
 	} else if (s->pins && !pins) {
 		page_pinned_leave(door->page, door->worker);
+		metrics_dec(&door->metrics, METRIC_pinned);
 	}
 	/* What went may still have left something, unless it is known not
 	 * to: nobody else gets this backend. */
@@ -137,8 +139,10 @@ void residue_pin(struct session *s, enum session_pin pin)
 
 void residue_unpin(struct session *s)
 {
-	if (s->pins)
+	if (s->pins) {
 		page_pinned_leave(s->door->page, s->door->worker);
+		metrics_dec(&s->door->metrics, METRIC_pinned);
+	}
 	s->pins = 0;
 	probe_destroy(s->probe);
 	s->probe = NULL;

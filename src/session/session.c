@@ -52,12 +52,16 @@ void session_enter(struct session *s, enum session_state next)
 
 void session_send(struct session *s)
 {
+	metrics_add(
+		&s->door->metrics, METRIC_client_bytes_out, s->door->out.len);
 	stream_write_slice(&s->stream, buf_slice(&s->door->out));
 	s->door->out.len = 0;
 }
 
 void session_send_back(struct session *s)
 {
+	metrics_add(
+		&s->door->metrics, METRIC_server_bytes_out, s->door->out.len);
 	stream_write_slice(&s->backend->stream, buf_slice(&s->door->out));
 	s->door->out.len = 0;
 }
@@ -236,6 +240,8 @@ void session_finish(struct session *s)
 {
 	if (s->state == SESSION_FINISHING || s->stream.is_closing)
 		return;
+	if (s->flavour)
+		flavour_count_client(s->flavour, -1);
 	session_release(s);
 	session_enter(s, SESSION_FINISHING);
 	stream_finish(&s->stream);

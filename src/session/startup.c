@@ -212,6 +212,7 @@ static void startup_replicate(struct session *s)
 	if (!pool_lease_apart(&s->lease, &f))
 		session_fatal(s, &f);
 }
+metrics_inc(&s->door->metrics, METRIC_pins_refused);
 
 static void startup_greet(struct session *s)
 {
@@ -289,6 +290,7 @@ static void auth_step(struct session *s, int outcome, const struct fault *f)
 		pg_put_auth(&s->door->out, (enum pg_auth)st->reply.code,
 			buf_slice(&st->reply.data));
 		session_send(s);
+		flavour_count_client(s->flavour, 1);
 	}
 	switch (outcome) {
 	case 0:
