@@ -67,6 +67,9 @@ static void cancel_session(struct session *s)
 		if (s->backend->replies.len)
 			backend_cancel(s->backend);
 		break;
+	case SESSION_CONSOLE:
+		console_cancel(s);
+		break;
 	default:
 		break;
 	}

@@ -301,6 +301,7 @@ struct door *door_create(const struct door_env *env, struct fault *f)
 	list_init(&door->listeners);
 	for (int i = 0; i < SESSION_STATES; i++)
 		list_init(&door->sessions[i]);
+	list_init(&door->all);
 	table_init(&door->by_pid);
 	table_init(&door->hubs);
 	door->users = load_users(env, env->config, f);

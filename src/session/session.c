@@ -120,6 +120,10 @@ void session_check_eof(struct session *s)
 		if (front_is_answering(s))
 			return;
 		break;
+	case SESSION_CONSOLE:
+		if (console_is_busy(s))
+			return;
+		break;
 	default:
 		break;
 	}
@@ -150,6 +154,8 @@ static void on_session_drained(struct stream *stream)
 
 	if (s->backend)
 		stream_resume(&s->backend->stream);
+	else if (s->console)
+		console_drained(s);
 }
 
 static void on_session_secured(struct stream *stream)
@@ -163,6 +169,7 @@ static void on_session_closed(struct stream *stream)
 	struct door *door = s->door;
 
 	list_remove(&s->link);
+	list_remove(&s->in_all);
 	door->n_sessions[s->state]--;
 	free(s);
 	door_part_closed(door);
@@ -192,6 +199,7 @@ void session_create(struct door *door, int fd, const struct sockaddr *peer)
 	s->state = SESSION_STARTUP;
 	s->state_at = s->connected_at;
 	list_push_back(&door->sessions[SESSION_STARTUP], &s->link);
+	list_push_back(&door->all, &s->in_all);
 	door->n_sessions[SESSION_STARTUP]++;
 	door->n_open++;
 	stream_open(&s->stream, door->loop, fd, &session_stream_ops);
@@ -232,6 +240,8 @@ static void session_release(struct session *s)
 	settings_unref(pools, s->initial);
 	s->settings = NULL;
 	s->initial = NULL;
+	if (s->flavour)
+		flavour_count_client(s->flavour, -1);
 	flavour_unref(s->flavour);
 	s->flavour = NULL;
 }
@@ -240,8 +250,6 @@ void session_finish(struct session *s)
 {
 	if (s->state == SESSION_FINISHING || s->stream.is_closing)
 		return;
-	if (s->flavour)
-		flavour_count_client(s->flavour, -1);
 	session_release(s);
 	session_enter(s, SESSION_FINISHING);
 	stream_finish(&s->stream);

@@ -70,8 +70,9 @@ struct name;
 struct session {
 	struct stream stream;
 	struct log_scope log;
-	struct door *door; /* borrowed */
-	struct list link;  /* in the door's list of its state */
+	struct door *door;  /* borrowed */
+	struct list link;   /* in the door's list of its state */
+	struct list in_all; /* in the door's list of all, by id */
 	struct table_node by_pid;
 	struct startup *startup;   /* until READY */
 	struct console *console;   /* in CONSOLE */
@@ -88,7 +89,7 @@ struct session {
 	struct statement *unnamed;   /* ref; its unnamed statement */
 	uint64_t state_at;	     /* loop_now() */
 	uint64_t connected_at;
-	uint64_t request_us; /* loop_clock_us() of the exchange's start */
+	uint64_t request_us; /* loop_now_us() of the exchange's start */
 	uint32_t pid;	     /* ours, not the server's */
 	uint32_t residue;    /* SQL_* of what ran since the last look */
 	uint32_t front_left; /* of a message that streams through */
@@ -138,6 +139,7 @@ struct door {
 	struct tls_context *tls;
 	struct list listeners;
 	struct list sessions[SESSION_STATES];
+	struct list all; /* sessions, the oldest first */
 	uint32_t n_sessions[SESSION_STATES];
 	struct table by_pid;
 	struct table hubs; /* listen.c */
@@ -195,6 +197,15 @@ void startup_begin(struct session *s, const struct sockaddr *peer);
 void startup_secured(struct session *s);
 void startup_timed_out(struct session *s);
 void startup_end(struct session *s);
+/* What a client has said of itself while it logs in; "" where it has not.
+ * Good until startup_end(). */
+struct startup_who {
+	const char *user;
+	const char *database;
+	struct slice application;
+	uint16_t minor; /* of the protocol */
+};
+struct startup_who startup_who(const struct session *s);
 
 /* front.c */
 size_t front_input(struct session *s, struct slice bytes);
@@ -245,5 +256,11 @@ void cancel_request(struct door *door, uint32_t pid, struct slice key);
 void console_begin(struct session *s);
 size_t console_input(struct session *s, struct slice bytes);
 void console_end(struct session *s);
+/* Is a command under way? */
+bool console_is_busy(const struct session *s);
+void console_cancel(struct session *s);
+/* There is room for more of the answer. */
+void console_drained(struct session *s);
+struct startup_who console_who(const struct session *s);
 void console_control(struct door *door, unsigned from_worker, uint8_t kind,
 	struct slice payload);

@@ -91,6 +91,19 @@ void startup_end(struct session *s)
 	free(st);
 }
 
+struct startup_who startup_who(const struct session *s)
+{
+	const struct startup *st = s->startup;
+
+	return (struct startup_who){
+		.user = st->user ? st->user : "",
+		.database = st->database ? st->database : "",
+		.application = pg_startup_get(
+			buf_slice(&st->application), SLICE("application_name")),
+		.minor = st->minor,
+	};
+}
+
 void startup_timed_out(struct session *s)
 {
 	struct fault f;
@@ -199,6 +212,7 @@ static void startup_replicate(struct session *s)
 	struct fault f;
 
 	if (!residue_may_pin(s)) {
+		metrics_inc(&s->door->metrics, METRIC_pins_refused);
 		fault_set(&f, FAULT_BUSY, NULL);
 		residue_refusal_text(s, &f);
 		session_fatal(s, &f);
@@ -212,7 +226,6 @@ static void startup_replicate(struct session *s)
 	if (!pool_lease_apart(&s->lease, &f))
 		session_fatal(s, &f);
 }
-metrics_inc(&s->door->metrics, METRIC_pins_refused);
 
 static void startup_greet(struct session *s)
 {
@@ -277,6 +290,7 @@ static void logged_in(struct session *s)
 		session_fatal(s, &f);
 		return;
 	}
+	flavour_count_client(s->flavour, 1);
 	s->initial = settings_intern(door->pools, buf_slice(&st->application));
 	s->settings = settings_ref(s->initial);
 	startup_greet(s);
@@ -290,7 +304,6 @@ static void auth_step(struct session *s, int outcome, const struct fault *f)
 		pg_put_auth(&s->door->out, (enum pg_auth)st->reply.code,
 			buf_slice(&st->reply.data));
 		session_send(s);
-		flavour_count_client(s->flavour, 1);
 	}
 	switch (outcome) {
 	case 0:
