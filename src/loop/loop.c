@@ -13,10 +13,7 @@
 
 static void on_hook_before_wait(uv_prepare_t *handle)
 {
-	struct loop *loop = handle->data;
-
-	loop_end_turn(loop);
-	loop->now_us = 0;
+	loop_end_turn(handle->data);
 }
 
 static void on_hook_after_wait(uv_check_t *handle)
@@ -142,4 +139,5 @@ void loop_end_turn(struct loop *loop)
 		loop->hooks[i].fn(loop->hooks[i].owner);
 	while ((node = list_pop(&loop->dirty)))
 		stream_end_turn(list_entry(node, struct stream, dirty));
+	loop->now_us = 0;
 }

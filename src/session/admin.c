@@ -424,6 +424,11 @@ int admin_parse(
 
 	if (is_show)
 		t = next_token(&rest);
+	if (is_show && t.kind == TOKEN_END) {
+		fault_set(f, FAULT_SYNTAX, "SHOW is incomplete");
+		fault_hint(f, "SHOW HELP lists what there is.");
+		return -EINVAL;
+	}
 	if (t.kind == TOKEN_WORD)
 		c.row = find(t.text, is_show);
 	if (!c.row)

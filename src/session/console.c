@@ -78,8 +78,8 @@ static void log_command(struct console *c)
 	const struct admin_command *command = &c->command;
 
 	if (!command->row->is_show)
-		log_info(&c->session->log, "console.command", "%s %s by %s",
-			command->row->name,
+		log_info(&c->session->log, "console.command", "%s%s%.63s by %s",
+			command->row->name, command->argument ? " " : "",
 			command->argument ? command->argument : "", c->user);
 }
 
