@@ -237,7 +237,7 @@ static void on_message(struct console *c, char type, struct slice body)
 static size_t one_message(struct console *c, struct slice bytes)
 {
 	enum pg_head_result result;
-	struct pg_head head;
+	struct pg_head head = { 0 };
 	struct fault f;
 
 	result = pg_head_parse(bytes, &head);
