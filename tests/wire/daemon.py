@@ -18,6 +18,7 @@ import re
 import shutil
 import signal
 import subprocess
+import urllib.parse
 
 import frontend
 import procfs
@@ -319,12 +320,13 @@ class PgBouncer(Daemon):
                "tls_cert": "client_tls_cert_file",
                "tls_key": "client_tls_key_file"}
 
-    def __init__(self, cluster, options, passwords=None, **_):
+    def __init__(self, cluster, options, passwords=None, upstream=None, **_):
         super().__init__(cluster, options, passwords)
+        self.server = urllib.parse.urlsplit(upstream or cluster.target.url())
 
     def start(self):
-        server = self.cluster.target
-        lines = ["[databases]", f"* = host={server.host} port={server.port}",
+        lines = ["[databases]", f"* = host={self.server.hostname} "
+                 f"port={self.server.port}",
                  "[pgbouncer]", "listen_addr = 127.0.0.1",
                  f"listen_port = {self.port}", "unix_socket_dir =",
                  "auth_type = scram-sha-256",

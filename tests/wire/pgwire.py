@@ -10,6 +10,7 @@ What is said is queued and leaves in one write when something is read, or at
 push(); dribble() sends it in small pieces. Everything received is appended to
 `transcript` in its canonical form (see backend.py).
 """
+import contextlib
 import dataclasses
 import select
 import socket
@@ -183,7 +184,8 @@ class Connection:
     def half_close(self):
         """Sends what is queued and then FIN; answers can still come."""
         self.push()
-        self.sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the other side was faster
+            self.sock.shutdown(socket.SHUT_WR)
         return self
 
     def reset(self):

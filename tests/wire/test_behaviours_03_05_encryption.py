@@ -212,21 +212,23 @@ def test_behaviour_04_injection_later_segment(tls_door):
         assert b"SCRAM" not in c.bytes_until_closed()
 
 
-@pytest.mark.door("a server of its own")
-def test_behaviour_04_injection_by_the_server(make_door, postgres,
-                                              certificate):
+@pytest.mark.door("its own TLS to a server")
+def test_behaviour_04_injection_by_the_server(make_door, tls_postgres):
     """CVE-2021-23222: bytes buffered behind the server's S are not taken
     for what the server says inside TLS."""
     def inject(peer):
         peer.read_packet()
         peer.send(b"S" + b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I")
         peer.read_to_end()
-    with FakeServer(inject) as server:
-        url = server.url("wire", "wire-secret", "wire") + "?sslmode=require"
-        with make_door(postgres, upstream=url, connect_timeout="2s",
+    with FakeServer(lambda peer: peer.relay(tls_postgres.port)) as server:
+        url = server.url(tls_postgres.target, sslmode="require")
+        with make_door(tls_postgres, upstream=url, connect_timeout="2s",
                        query_wait_timeout="2s") as door:
+            with door.connect() as c:
+                assert c.is_usable()
+            server.play = inject
             with pytest.raises((ServerError, Closed)):
-                with door.connect() as c:
+                with door.target.replace(database="other").connect() as c:
                     c.value("select 1")
 
 
