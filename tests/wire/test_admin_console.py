@@ -40,8 +40,11 @@ def console(request, door):
 
 @pytest.fixture
 def admin(door):
+    """A console; whatever a test paused goes on after it."""
     with door.admin(DATABASES[-1]) as c:
         yield c
+    with door.admin(DATABASES[-1]) as c:
+        c.ask("resume")
 
 
 def columns(c, what):
@@ -104,19 +107,20 @@ def test_admin_show_clients(door, admin):
             door.as_user("plain").connect() as idle:
         c.query("select pg_sleep(80)").push()
 
-        def listed(client):
-            port = str(client.sock.getsockname()[1])
+        ports = [str(one.sock.getsockname()[1]) for one in (c, idle)]
+
+        def listed(port):
             return [row for row in show(admin, "clients")
                     if row["port"] == port]
-        eventually(lambda: listed(c)[0]["state"] == "active")
-        (row,) = listed(c)
+        eventually(lambda: listed(ports[0])[0]["state"] == "active")
+        (row,) = listed(ports[0])
         assert (row["type"], row["user"], row["database"], row["addr"]) == (
             "C", "wire", "wire", "127.0.0.1")
         assert row["application_name"] == "näme of mine"
-        assert listed(idle)[0]["user"] == "plain"
+        assert listed(ports[1])[0]["user"] == "plain"
         c.cancel()
         c.until_ready()
-    eventually(lambda: not listed(c))
+    eventually(lambda: not listed(ports[0]))
 
 
 def test_admin_show_servers(door, admin, postgres):
@@ -230,11 +234,11 @@ def test_admin_pause_and_resume(door, admin, command):
         assert c.is_silent()
         if command == "pause wire":
             assert other.is_usable()
+            assert [row["paused"] for row in show(admin, "databases")
+                    if row["name"] == "wire"] == ["1"]
         else:
             other.query("select 1").push()
             assert other.is_silent()
-        assert any(row["paused"] == "1" for row in show(admin, "databases")
-                   if row["name"] == "wire")
         resume = command.replace("pause", "resume")
         assert str(admin.ask(resume)[0]) == "C[RESUME]"
         assert str(c.until_ready()[1]) == "D['1']"
@@ -322,8 +326,8 @@ def test_admin_set(door, admin):
 
 @pytest.mark.parametrize("sql", [
     "", ";", "nonsense", "show", "show nonsense", "select 1", "begin",
-    "create table t (a int)", "pause no_such_database", "kill", "show pools "
-    "pools", "copy x from stdin", "' unterminated", "show \x01", "x" * 5000])
+    "create table t (a int)", "kill", "show pools pools", "copy x from stdin", "' unterminated", "show \x01",
+    pytest.param("x" * 5000, id="long")])
 def test_admin_errors(console, sql):
     """What is no command is an error with a hint of what is, and the
     console stays."""
