@@ -56,7 +56,8 @@ def show_value(data):
 
 def hide_volatile(message):
     message = re.sub(r"\b(PID|process|pid) \d+", r"\1 N", message)
-    return re.sub(r"\b(pg_(?:toast_)?temp_)\d+", r"\1N", message)
+    message = re.sub(r"\b(pg_(?:toast_)?temp_)\d+", r"\1N", message)
+    return re.sub(r"(server supports 3\.0 to 3)\.\d+", r"\1.N", message)
 
 
 class Message:

@@ -270,6 +270,7 @@ class Howdah(Daemon):
     def __init__(self, cluster, options, passwords=None, limits=None,
                  upstream=None):
         super().__init__(cluster, options, passwords)
+        self.known_workers = []  # seen alive, and should stay so
         self.may_lose_workers = False
         self.environment = {
             "PATH": os.environ["PATH"], "LANG": "C.UTF-8", **SANITIZERS,
@@ -283,6 +284,10 @@ class Howdah(Daemon):
         self.spawn([self.binary, "serve"], env=self.environment,
                    preexec_fn=self.limits)
 
+    def workers(self):
+        """The pids of the worker processes; other children come and go."""
+        return procfs.children(self.pid, "howdah-w")
+
     def write_env(self, **options):
         """Writes the .env of the daemon's folder (for a reload)."""
         (self.folder / ".env").write_text(
@@ -291,6 +296,8 @@ class Howdah(Daemon):
     def check_alive(self):
         super().check_alive()
         self.check_log(self.log_since_mark())
+        if self.process:
+            self.known_workers = self.known_workers or self.workers()
 
     @staticmethod
     def check_log(log):
@@ -298,6 +305,10 @@ class Howdah(Daemon):
         assert not found, log[max(0, found.start() - 200):][:6000]
 
     def stop(self, check=True):
+        if self.process is None:
+            return
+        lost = [] if self.may_lose_workers else [
+            pid for pid in self.known_workers if not procfs.is_running(pid)]
         super().stop(check)
         lost = "event=worker.ended" in self.log()
         assert not (check and lost and not self.may_lose_workers), \

@@ -24,8 +24,17 @@ def processes():
     return found
 
 
-def children(pid):
-    return sorted(p for p, parent in processes().items() if parent == pid)
+def children(pid, name=""):
+    """Its children whose name begins with this."""
+    return sorted(p for p, parent in processes().items()
+                  if parent == pid and _name(p).startswith(name))
+
+
+def _name(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def tree(pid):

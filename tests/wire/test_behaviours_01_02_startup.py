@@ -1,6 +1,7 @@
 """Behaviours 1 and 2: from the first byte to the request for a login."""
 import contextlib
 import select
+import ssl
 import struct
 import time
 
@@ -11,7 +12,17 @@ from pgwire import ServerError
 from waiting import eventually
 
 USER = {"user": "wire", "database": "wire"}
-CLIENT_HELLO = b"\x16\x03\x01\x02\x00"
+
+
+def client_hello():
+    """What a TLS client says first."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["postgresql"])
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
 
 
 def answer_to(target, data):
@@ -180,7 +191,7 @@ class Loris:
 
     def __init__(self, target, story):
         self.c = target.dial(source="127.0.0.2")
-        self.bytes = iter(CLIENT_HELLO + b"\0" * 500)
+        self.bytes = iter(client_hello())
         if story == "startup":
             self.bytes = iter(length_only(9000, b"\0\3\0\0user\0" * 40))
         elif story == "sasl":
