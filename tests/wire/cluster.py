@@ -172,7 +172,11 @@ class Cluster:
         return self.rows(sql, database)[0][0]
 
     def reset(self):
-        """Drops what tests made in public of `wire`."""
+        """Drops what tests made in public of `wire`. A transaction that a
+        failed test left behind would hold it, and fail all that follow."""
+        self.terminate_backends("state like 'idle in transaction%' or "
+                                "state = 'active' and "
+                                "wait_event = 'ClientRead'")
         tables = ", ".join(f"'{name}'" for name in CHAT_TABLES)
         with self.target.connect(options="-c lock_timeout=10s "
                                  "-c client_min_messages=error") as c:

@@ -349,12 +349,14 @@ class Connection:
         return bytes(self.inbox[:1])
 
     def byte(self):
-        """One untyped byte: the answer to SSLRequest."""
+        """The untyped byte that answers SSLRequest. An E is left where it
+        is: it begins a message."""
         self.push()
         while not self.inbox and not self.is_closed:
             self._receive()
         found = bytes(self.inbox[:1])
-        del self.inbox[:1]
+        if found != b"E":
+            del self.inbox[:1]
         self.note(f"byte {found.decode()}")
         return found
 

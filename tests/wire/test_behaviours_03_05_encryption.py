@@ -54,9 +54,9 @@ def negotiate(target, requests):
     with target.dial() as c:
         for request in requests:
             c.say(request)
-            if c.peek() in (b"E", b""):
-                return [*map(str, c.until_closed())]
-            c.byte()
+            if c.byte() in (b"E", b""):
+                c.until_closed()
+                return c.transcript
         c.startup(USER)
         c.take(1)
         return c.transcript
@@ -167,8 +167,7 @@ def test_behaviour_03_tls_required(howdah, certificate):
 
 def assert_not_interpreted(transcript):
     """One word of encryption at most, then the FATAL or nothing."""
-    rest = [line for line in transcript if line not in ("-- byte S",
-                                                        "-- byte N")]
+    rest = [line for line in transcript if not line.startswith("-- byte")]
     assert rest[-1] == "-- closed"
     assert len(rest) <= 2
     if len(rest) == 2:
@@ -194,13 +193,9 @@ def test_behaviour_04_injection_tls_on(tls_door):
     """The same with TLS on: nothing of it is ever interpreted."""
     with tls_door.target.dial() as c:
         c.say(frontend.ssl_request() + frontend.startup(USER)).push()
-        first = c.byte()
-        assert first in (b"S", b"E")
-        if first == b"S":
-            c.until_closed()
-            assert_not_interpreted(c.transcript)
-        else:
-            assert b"08P01" in c.bytes_until_closed()
+        c.byte()
+        c.until_closed()
+        assert_not_interpreted(c.transcript)
 
 
 def test_behaviour_04_injection_later_segment(tls_door):

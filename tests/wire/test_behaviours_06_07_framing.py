@@ -119,10 +119,10 @@ def test_behaviour_07_announced_too_much(door, kind, length):
 def test_behaviour_07_announced_and_trickling(door):
     """Memory follows the bytes received, not those announced."""
     with contextlib.ExitStack() as stack, door.memory_grows_at_most(6 << 20):
-        crowd = [stack.enter_context(door.connect()) for _ in range(20)]
+        crowd = [stack.enter_context(door.connect()) for _ in range(6)]
         for c in crowd:
             c.say(frontend.misframed("P", 200 << 20, b"s\0select ")).push()
-        for _ in range(8):
+        for _ in range(30):
             for c in crowd:
                 c.say(b"x" * 8192).push()
         with door.connect() as other:

@@ -309,7 +309,6 @@ def test_behaviour_15_name_of_60_kb(differential):
         name = "n" * 60_000
         c.parse(name, "select 1").bind("", name).execute().sync()
         c.until_ready()
-        c.bind("", name + "x").sync().until_ready()
         c.parse(name, "select 2").sync().until_ready()
         c.describe("S", name).sync().until_closed()
     differential(script)
