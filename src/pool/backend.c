@@ -82,6 +82,7 @@ struct backend *backend_create(struct flavour *flavour, bool is_reserve)
 	table_init(&b->prepared);
 	list_init(&b->prepared_lru);
 	list_init(&b->cancels);
+	list_init(&b->cancel_waiters);
 	list_push_front(&flavour->backends[BACKEND_LOGIN], &b->link);
 	flavour->n_backends[BACKEND_LOGIN]++;
 	pools->n_open++;

@@ -54,6 +54,18 @@ static void on_cancel_stream_closed(struct stream *s)
 	cancel_part_closed(container_of(s, struct cancel, stream));
 }
 
+static void tell_waiters(struct backend *b)
+{
+	struct list *node;
+
+	while ((node = list_pop(&b->cancel_waiters))) {
+		struct cancel_waiter *w =
+			list_entry(node, struct cancel_waiter, link);
+
+		w->done(w);
+	}
+}
+
 /* The request is over, one way or another. */
 static void cancel_end(struct cancel *c)
 {
@@ -67,7 +79,10 @@ static void cancel_end(struct cancel *c)
 	timer_close(&c->deadline, on_cancel_deadline_closed);
 	if (c->stream.ops)
 		stream_close(&c->stream);
-	if (b && list_empty(&b->cancels) && b->state == BACKEND_SETTLING)
+	if (!b || !list_empty(&b->cancels))
+		return;
+	tell_waiters(b);
+	if (b->state == BACKEND_SETTLING)
 		pool_release(b);
 }
 
@@ -122,13 +137,17 @@ static void on_cancel_deadline(struct timer *timer)
 	cancel_end(c);
 }
 
-void backend_cancel(struct backend *b)
+bool backend_cancel(struct backend *b, struct cancel_waiter *w)
 {
 	const struct upstream_host *host = &b->pools->upstream->hosts[b->host];
 	struct cancel *c;
 
-	if (!b->key.len || !list_empty(&b->cancels))
-		return;
+	if (!b->key.len)
+		return false;
+	if (w)
+		list_push_back(&b->cancel_waiters, &w->link);
+	if (!list_empty(&b->cancels))
+		return true; /* the one under way will do */
 	c = xnew(struct cancel);
 	c->pools = b->pools;
 	c->backend = b;
@@ -142,6 +161,7 @@ void backend_cancel(struct backend *b)
 	connector_open(&c->connector, b->pools->loop,
 		*host->hostaddr ? host->hostaddr : host->host, host->port,
 		CANCEL_MS, on_cancel_connected);
+	return true;
 }
 
 void cancel_orphan(struct backend *b)
@@ -150,4 +170,5 @@ void cancel_orphan(struct backend *b)
 
 	while ((node = list_pop(&b->cancels)))
 		list_entry(node, struct cancel, link)->backend = NULL;
+	tell_waiters(b);
 }

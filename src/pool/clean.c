@@ -130,7 +130,7 @@ void pool_abandon(struct backend *b)
 		clean_done(b);
 		return;
 	}
-	backend_cancel(b);
+	backend_cancel(b, NULL);
 	while (b->replies.len) {
 		statement_unref(backend_head(b)->statement);
 		backend_pop(b);

@@ -153,9 +153,10 @@ struct backend {
 	bool is_apart;	     /* opened for one lease, not for the pool */
 	struct lease *apart; /* that lease, until it is had */
 	struct list cancels; /* requests under way */
-	uint32_t body_left;  /* of the server's message being relayed */
-	uint32_t n_ready;    /* CLEANING: ReadyForQuery messages to come */
-	size_t host;	     /* which of the upstream's it is connected to */
+	struct list cancel_waiters;
+	uint32_t body_left; /* of the server's message being relayed */
+	uint32_t n_ready;   /* CLEANING: ReadyForQuery messages to come */
+	size_t host;	    /* which of the upstream's it is connected to */
 	uint32_t pid;
 	struct buf key;	     /* cancel key */
 	struct buf fatal;    /* body of a FATAL ErrorResponse */
@@ -206,9 +207,19 @@ struct statement *backend_any_prepared(struct backend *b);
 /* The statement to close before one more is prepared, or NULL. */
 struct statement *backend_evictee(struct backend *b);
 
-/* Asks the server to cancel what b runs. b is not lent again before the
- * request is over, so that it cannot hit somebody else's statement. */
-void backend_cancel(struct backend *b);
+/* Who wants to know when a cancel request is over; the caller's memory. */
+struct cancel_waiter {
+	struct list link;
+	void (*done)(struct cancel_waiter *w);
+};
+
+/*
+ * Asks the server to cancel what b runs. b is not lent again before the
+ * request is over, so that it cannot hit somebody else's statement. w may be
+ * NULL; its done is called then, once, unless false is returned: there is
+ * nothing to wait for.
+ */
+bool backend_cancel(struct backend *b, struct cancel_waiter *w);
 
 /* ---- lending ----------------------------------------------------------- */
 

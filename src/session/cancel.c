@@ -9,6 +9,8 @@
  */
 #include "session/session_priv.h"
 
+#include <stdlib.h>
+
 enum {
 	PID_NUMBER_BITS = 24
 };
@@ -49,7 +51,80 @@ void cancel_key_drop(struct session *s)
 	s->pid = 0;
 }
 
-static void cancel_session(struct session *s)
+/*
+ * One request, from here or from another worker's door. PostgreSQL closes
+ * the connection of a cancel request when its signal is sent, and clients
+ * rely on it: what they send next is not hit. So the connection is kept until
+ * the request is over, wherever it went.
+ */
+struct cancel_ask {
+	struct cancel_waiter waiter;
+	struct list link; /* in door->asks while another worker has it */
+	struct door *door;
+	struct session *asker; /* its connection here, or NULL */
+	int from;	       /* the worker that asks; -1: ourselves */
+	uint64_t id;	       /* the asking worker's number for it */
+};
+
+enum cancel_message {
+	CANCEL_ASK = 'Q',
+	CANCEL_OVER = 'A'
+};
+
+static void ask_over(struct cancel_ask *ask)
+{
+	struct door *door = ask->door;
+	CLEANUP(buf_deinit) struct buf message = { 0 };
+
+	if (ask->asker) {
+		startup_set_ask(ask->asker, NULL);
+		session_finish(ask->asker);
+	}
+	if (ask->from >= 0) {
+		buf_put_u8(&message, CANCEL_OVER);
+		buf_put_u64(&message, ask->id);
+		door->env.send(door->env.owner, ask->from, CONTROL_CANCEL,
+			buf_slice(&message));
+	}
+	list_remove(&ask->link);
+	free(ask);
+}
+
+static void on_ask_done(struct cancel_waiter *w)
+{
+	ask_over(container_of(w, struct cancel_ask, waiter));
+}
+
+static struct cancel_ask *ask_create(
+	struct door *door, struct session *asker, int from, uint64_t id)
+{
+	struct cancel_ask *ask = xnew(struct cancel_ask);
+
+	ask->waiter.done = on_ask_done;
+	ask->door = door;
+	ask->asker = asker;
+	ask->from = from;
+	ask->id = id;
+	if (asker)
+		startup_set_ask(asker, ask);
+	return ask;
+}
+
+void cancel_ask_orphan(struct cancel_ask *ask)
+{
+	ask->asker = NULL;
+}
+
+void cancel_asks_drop(struct door *door)
+{
+	struct list *node;
+
+	while ((node = list_pop(&door->asks)))
+		free(list_entry(node, struct cancel_ask, link));
+}
+
+/* True when it is not over yet: w is told. */
+static bool cancel_session(struct session *s, struct cancel_waiter *w)
 {
 	struct fault f;
 
@@ -65,7 +140,7 @@ static void cancel_session(struct session *s)
 		/* Only what is running: between its statements there is
 		 * nothing to hit. */
 		if (s->backend->replies.len)
-			backend_cancel(s->backend);
+			return backend_cancel(s->backend, w);
 		break;
 	case SESSION_CONSOLE:
 		console_cancel(s);
@@ -73,38 +148,73 @@ static void cancel_session(struct session *s)
 	default:
 		break;
 	}
+	return false;
 }
 
-/* True when the key is that of a client here. */
-static bool cancel_here(struct door *door, uint32_t pid, struct slice key)
+static void cancel_here(struct cancel_ask *ask, uint32_t pid, struct slice key)
 {
+	struct door *door = ask->door;
 	struct session *s = find_by_pid(door, pid);
 
 	if (!s || key.len != s->key_len ||
-		!mem_equal_ct(key.data, s->key, key.len))
-		return false;
+		!mem_equal_ct(key.data, s->key, key.len)) {
+		metrics_inc(&door->metrics, METRIC_cancels_unknown);
+		ask_over(ask);
+		return;
+	}
+	metrics_inc(&door->metrics, METRIC_cancels);
 	log_debug(&s->log, "session.cancel", "asked for by the client");
-	cancel_session(s);
-	return true;
+	if (!cancel_session(s, &ask->waiter))
+		ask_over(ask);
 }
 
-void cancel_request(struct door *door, uint32_t pid, struct slice key)
+static void cancel_there(
+	struct cancel_ask *ask, unsigned worker, uint32_t pid, struct slice key)
 {
-	unsigned worker = (pid >> PID_NUMBER_BITS) - 1;
+	struct door *door = ask->door;
 	CLEANUP(buf_deinit) struct buf message = { 0 };
 
-	if (worker == door->worker) {
-		metrics_inc(&door->metrics, cancel_here(door, pid, key)
-						    ? METRIC_cancels
-						    : METRIC_cancels_unknown);
-		return;
-	}
-	if (worker >= page_workers(door->page)) {
-		metrics_inc(&door->metrics, METRIC_cancels_unknown);
-		return;
-	}
+	buf_put_u8(&message, CANCEL_ASK);
+	buf_put_u64(&message, ask->id);
 	buf_put_u32(&message, pid);
 	buf_append_slice(&message, key);
+	list_push_back(&door->asks, &ask->link);
 	door->env.send(door->env.owner, (int)worker, CONTROL_CANCEL,
 		buf_slice(&message));
+}
+
+void cancel_request(struct session *asker, uint32_t pid, struct slice key)
+{
+	struct door *door = asker->door;
+	unsigned worker = (pid >> PID_NUMBER_BITS) - 1;
+	struct cancel_ask *ask = ask_create(door, asker, -1, ++door->n_ids);
+
+	if (worker == door->worker || worker >= page_workers(door->page))
+		cancel_here(ask, pid, key);
+	else
+		cancel_there(ask, worker, pid, key);
+}
+
+void cancel_control(struct door *door, unsigned from, struct slice payload)
+{
+	struct reader r = reader_of(payload);
+	uint8_t message = reader_u8(&r);
+	uint64_t id = reader_u64(&r);
+
+	if (message == CANCEL_ASK) {
+		uint32_t pid = reader_u32(&r);
+
+		cancel_here(ask_create(door, NULL, (int)from, id), pid,
+			reader_bytes(&r, reader_left(&r)));
+		return;
+	}
+	list_each (node, &door->asks) {
+		struct cancel_ask *ask =
+			list_entry(node, struct cancel_ask, link);
+
+		if (ask->id == id) {
+			ask_over(ask);
+			return;
+		}
+	}
 }

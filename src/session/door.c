@@ -216,14 +216,6 @@ void door_close(struct door *door, door_idle_fn *closed)
 /* ---- others
  * ------------------------------------------------------------------------- */
 
-static void on_control_cancel(struct door *door, struct slice payload)
-{
-	struct reader r = reader_of(payload);
-	uint32_t pid = reader_u32(&r);
-
-	cancel_request(door, pid, reader_bytes(&r, reader_left(&r)));
-}
-
 static void on_control_evict(struct door *door, struct slice payload)
 {
 	CLEANUP(freep) char *database = slice_dup(payload);
@@ -237,7 +229,7 @@ void door_control(struct door *door, unsigned from_worker, uint8_t kind,
 {
 	switch (kind) {
 	case CONTROL_CANCEL:
-		on_control_cancel(door, payload);
+		cancel_control(door, from_worker, payload);
 		break;
 	case CONTROL_EVICT:
 		on_control_evict(door, payload);
@@ -299,6 +291,7 @@ struct door *door_create(const struct door_env *env, struct fault *f)
 	door->config = env->config;
 	metrics_init(&door->metrics, env->page, env->worker);
 	list_init(&door->listeners);
+	list_init(&door->asks);
 	for (int i = 0; i < SESSION_STATES; i++)
 		list_init(&door->sessions[i]);
 	list_init(&door->all);
@@ -345,6 +338,7 @@ void door_destroy(struct door *door)
 {
 	if (!door)
 		return;
+	cancel_asks_drop(door);
 	auth_users_unref(door->users);
 	tls_context_unref(door->tls);
 	pools_destroy(door->pools);

@@ -61,6 +61,7 @@ enum session_pin {
 };
 
 struct startup;
+struct cancel_ask;
 struct console;
 struct listening;
 struct probe;
@@ -143,6 +144,7 @@ struct door {
 	uint32_t n_sessions[SESSION_STATES];
 	struct table by_pid;
 	struct table hubs; /* listen.c */
+	struct list asks;  /* cancel requests other workers have */
 	struct timer tick;
 	struct buf out; /* a message being built; empty in between */
 	struct sql_scanner scanner; /* for texts that are whole */
@@ -196,6 +198,8 @@ size_t startup_input(struct session *s, struct slice bytes);
 void startup_begin(struct session *s, const struct sockaddr *peer);
 void startup_secured(struct session *s);
 void startup_timed_out(struct session *s);
+/* It is the connection of a cancel request. */
+void startup_set_ask(struct session *s, struct cancel_ask *ask);
 void startup_end(struct session *s);
 /* What a client has said of itself while it logs in; "" where it has not.
  * Good until startup_end(). */
@@ -250,7 +254,13 @@ void residue_discarded(struct session *s);
 /* cancel.c */
 void cancel_key_make(struct session *s, uint16_t minor);
 void cancel_key_drop(struct session *s);
-void cancel_request(struct door *door, uint32_t pid, struct slice key);
+/* asker's connection ends when the request is over. */
+void cancel_request(struct session *asker, uint32_t pid, struct slice key);
+void cancel_control(struct door *door, unsigned from, struct slice payload);
+/* asker is gone. */
+void cancel_ask_orphan(struct cancel_ask *ask);
+/* Forgets what other workers were asked. */
+void cancel_asks_drop(struct door *door);
 
 /* console.c */
 void console_begin(struct session *s);

@@ -28,9 +28,10 @@ struct startup {
 	uint16_t minor;
 	bool had_ssl; /* an SSLRequest was answered */
 	bool had_gss;
-	bool is_refused;     /* no place for one more client */
-	bool is_direct;	     /* TLS from the first byte */
-	bool is_replication; /* it will speak to a WAL sender */
+	bool is_refused;	/* no place for one more client */
+	struct cancel_ask *ask; /* this is the connection of one */
+	bool is_direct;		/* TLS from the first byte */
+	bool is_replication;	/* it will speak to a WAL sender */
 };
 
 /* ---- beginning and end
@@ -81,6 +82,8 @@ void startup_end(struct session *s)
 	if (!st)
 		return;
 	s->startup = NULL;
+	if (st->ask)
+		cancel_ask_orphan(st->ask);
 	page_login_leave(door->page, door->worker, st->login_slot);
 	auth_destroy(st->auth);
 	buf_deinit(&st->reply.data);
@@ -102,6 +105,12 @@ struct startup_who startup_who(const struct session *s)
 			buf_slice(&st->application), SLICE("application_name")),
 		.minor = st->minor,
 	};
+}
+
+void startup_set_ask(struct session *s, struct cancel_ask *ask)
+{
+	if (s->startup)
+		s->startup->ask = ask;
 }
 
 void startup_timed_out(struct session *s)
@@ -635,17 +644,23 @@ static size_t packet_input(struct session *s, struct slice bytes)
 	}
 	if (bytes.len < len)
 		return 0;
+	packet.kind = PG_STARTUP_LOGIN;
 	if (pg_startup_parse(slice_of(bytes.data + 4, len - 4), &packet, &f) <
-		0)
-		return startup_bad(s, &f);
+		0) {
+		/* Who asks for a cancel never gets an answer. */
+		if (packet.kind == PG_STARTUP_CANCEL)
+			session_finish(s);
+		else
+			startup_bad(s, &f);
+		return 0;
+	}
 	switch (packet.kind) {
 	case PG_STARTUP_SSL:
 		return on_ssl_request(s, len, bytes.len - len);
 	case PG_STARTUP_GSS:
 		return on_gss_request(s, len, bytes.len - len);
 	case PG_STARTUP_CANCEL:
-		cancel_request(s->door, packet.pid, packet.key);
-		session_finish(s);
+		cancel_request(s, packet.pid, packet.key);
 		return len;
 	case PG_STARTUP_LOGIN:
 		on_login(s, &packet);
@@ -658,7 +673,8 @@ size_t startup_input(struct session *s, struct slice bytes)
 {
 	size_t used = 0;
 
-	while (used < bytes.len && !s->is_securing &&
+	while (used < bytes.len && !s->is_securing && s->startup &&
+		!s->startup->ask &&
 		(s->state == SESSION_STARTUP || s->state == SESSION_AUTH)) {
 		struct slice rest = slice_from(bytes, used);
 		size_t n = s->state == SESSION_STARTUP ? packet_input(s, rest)
@@ -668,7 +684,7 @@ size_t startup_input(struct session *s, struct slice bytes)
 			break;
 		used += n;
 	}
-	if (s->state == SESSION_FINISHING)
+	if (s->state == SESSION_FINISHING || (s->startup && s->startup->ask))
 		return bytes.len;
 	if (s->is_securing) {
 		s->is_securing = false;

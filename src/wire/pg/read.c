@@ -66,6 +66,7 @@ int pg_startup_parse(struct slice body, struct pg_startup *ret, struct fault *f)
 		return startup_bad(f, "invalid length of startup packet");
 	if (s.major == MAJOR_REQUEST && s.minor == MINOR_CANCEL) {
 		s.kind = PG_STARTUP_CANCEL;
+		ret->kind = s.kind; /* known even when the rest is bad */
 		s.pid = reader_u32(&r);
 		s.key = reader_bytes(&r, reader_left(&r));
 		if (r.is_bad || s.key.len < PG_CANCEL_KEY_OLD ||
