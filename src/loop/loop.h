@@ -156,7 +156,8 @@ struct stream {
 void stream_open(struct stream *s, struct loop *loop, int fd,
 	const struct stream_ops *ops);
 
-/* Most bytes that may wait unconsumed; STREAM_READ_MAX at first. */
+/* Most bytes that may wait unconsumed; STREAM_READ_MAX at first. TLS may add
+ * two of its records. */
 void stream_set_limit(struct stream *s, size_t limit);
 
 /* Bytes kept, for an owner that can go on outside of input(). */

@@ -112,6 +112,9 @@ int tls_encrypt(struct tls *tls);
 void tls_say_goodbye(struct tls *tls);
 void tls_destroy(struct tls *tls);
 
+/* SNI, and with verify-full the name to insist on. */
+void tls_expect_peer(struct tls *tls, const char *host);
+
 /* It is over; the first reason stays. */
 void tls_fail(struct tls *tls, const char *why);
 

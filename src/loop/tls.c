@@ -11,11 +11,9 @@
  */
 #include "loop/loop_priv.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 
 /* ---- OpenSSL's end of the pipe --------------------------------------- */
@@ -106,36 +104,12 @@ void stream_secure_server(
 	stream_attach_tls(s, tls);
 }
 
-/* RFC 6066: a literal address is no name for SNI. */
-static bool is_address(const char *host)
-{
-	struct in_addr address;
-
-	return strchr(host, ':') || inet_pton(AF_INET, host, &address) == 1;
-}
-
-static void expect_name(SSL *ssl, const char *host)
-{
-	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-
-	/* Without a name OpenSSL would check none and be content. */
-	check(host && *host);
-	X509_VERIFY_PARAM_set_hostflags(
-		param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	if (X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1)
-		return;
-	check(X509_VERIFY_PARAM_set1_host(param, host, 0) == 1);
-}
-
 void stream_secure_client(
 	struct stream *s, struct tls_context *ctx, const char *host)
 {
 	struct tls *tls = tls_create(s, ctx);
 
-	if (host && *host && !is_address(host))
-		SSL_set_tlsext_host_name(tls->ssl, host);
-	if (ctx->checks_name)
-		expect_name(tls->ssl, host);
+	tls_expect_peer(tls, host);
 	SSL_set_connect_state(tls->ssl);
 	stream_attach_tls(s, tls);
 }
@@ -188,6 +162,10 @@ size_t tls_decrypt(struct tls *tls, struct slice wire, char *plain, size_t size)
 	size_t n = 0;
 
 	tls->wire = wire;
+	/* A server has nothing to say first; until it is spoken to, OpenSSL
+	 * need not get its buffers out. */
+	if (!wire.len && SSL_is_server(tls->ssl))
+		return 0;
 	if (!tls->is_done && !tls->is_over)
 		carry_on_handshake(tls);
 	while (tls->is_done && !tls->is_over &&
@@ -249,81 +227,9 @@ void tls_say_goodbye(struct tls *tls)
 	ERR_clear_error();
 }
 
-/* ---- what is known of the peer --------------------------------------- */
-
 const char *stream_error_text(const struct stream *s, int error)
 {
 	if (error == -EPROTO && s->tls && s->tls->error)
 		return s->tls->error;
 	return strerror(-error);
-}
-
-const char *tls_version(const struct stream *s)
-{
-	return s->tls && s->tls->is_done ? SSL_get_version(s->tls->ssl) : "";
-}
-
-const char *tls_cipher(const struct stream *s)
-{
-	return s->tls && s->tls->is_done ? SSL_get_cipher_name(s->tls->ssl)
-					 : "";
-}
-
-static X509 *server_certificate(const struct stream *s)
-{
-	if (!s->tls || !s->tls->is_done)
-		return NULL;
-	return SSL_is_server(s->tls->ssl)
-		       ? SSL_get_certificate(s->tls->ssl)
-		       : SSL_get0_peer_certificate(s->tls->ssl);
-}
-
-/* RFC 5929, 4.1: the hash of the certificate's signature, but nothing weaker
- * than SHA-256. A signature without a hash of its own (Ed25519) has no channel
- * binding. */
-size_t tls_endpoint_hash(const struct stream *s, uint8_t *hash)
-{
-	X509 *cert = server_certificate(s);
-	const EVP_MD *kind;
-	unsigned len = 0;
-	int nid;
-
-	if (!cert || X509_get_signature_info(cert, &nid, NULL, NULL, NULL) != 1)
-		return 0;
-	if (nid == NID_undef)
-		return 0;
-	kind = nid == NID_md5 || nid == NID_sha1 ? EVP_sha256()
-						 : EVP_get_digestbynid(nid);
-	if (!kind || X509_digest(cert, kind, hash, &len) != 1)
-		return 0;
-	return len;
-}
-
-/* One name, in UTF-8, and none that hides a NUL. */
-static void copy_common_name(X509 *cert, char *name, size_t size)
-{
-	X509_NAME *subject = X509_get_subject_name(cert);
-	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-	unsigned char *text = NULL;
-	int len;
-
-	if (at < 0)
-		return;
-	len = ASN1_STRING_to_UTF8(&text,
-		X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-	if (len > 0 && (size_t)len < size && !memchr(text, 0, (size_t)len)) {
-		memcpy(name, text, (size_t)len);
-		name[len] = '\0';
-	}
-	OPENSSL_free(text);
-}
-
-void tls_peer_name(const struct stream *s, char *name, size_t size)
-{
-	SSL *ssl = s->tls && s->tls->is_done ? s->tls->ssl : NULL;
-	X509 *cert = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
-
-	name[0] = '\0';
-	if (cert && SSL_get_verify_result(ssl) == X509_V_OK)
-		copy_common_name(cert, name, size);
 }

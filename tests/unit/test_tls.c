@@ -12,6 +12,7 @@ struct end {
 	int n_secured;
 	int n_eof;
 	int n_failed;
+	int n_broken;
 	int n_drained;
 	int n_closed;
 	int error;
@@ -64,6 +65,14 @@ static void on_failed(struct stream *s, int error)
 	snprintf(e->why, sizeof(e->why), "%s", stream_error_text(s, error));
 }
 
+static void on_broken(struct stream *s, int error)
+{
+	struct end *e = container_of(s, struct end, s);
+
+	assert_true(error < 0);
+	e->n_broken++;
+}
+
 static void on_drained(struct stream *s)
 {
 	container_of(s, struct end, s)->n_drained++;
@@ -89,6 +98,7 @@ static const struct stream_ops ops = {
 	.input = on_input,
 	.eof = on_eof,
 	.failed = on_failed,
+	.broken = on_broken,
 	.drained = on_drained,
 	.secured = on_secured,
 	.closed = on_closed,
@@ -652,6 +662,43 @@ static void test_cut_off_after_the_handshake_is_eof(void **state)
 	end_destroy(e);
 }
 
+static void test_reset_with_output_waiting(void **state)
+{
+	struct scene *sc = *state;
+	struct raw r;
+	struct end *e = raw_pair(sc, server_context(sc), false, &r);
+
+	assert_true(raw_handshake(sc, &r));
+	turn_until(sc->loop, e->n_secured);
+	stream_pause(&e->s);
+	fill(e, 8 * 1024 * 1024);
+	turn_some(sc->loop);
+	assert_true(stream_out_len(&e->s) > STREAM_OUT_HIGH);
+	raw_destroy(&r);
+	turn_until(sc->loop, e->n_broken);
+	assert_int_equal(stream_out_len(&e->s), 0);
+	assert_int_equal(e->n_drained, 1);
+	assert_int_equal(e->n_failed, 0);
+	stream_resume(&e->s);
+	turn_until(sc->loop, e->n_failed);
+	assert_int_equal(e->n_eof, 0);
+	end_destroy(e);
+}
+
+/* A connection that has not said anything yet must not cost a handshake. */
+static void test_silent_client_is_cheap(void **state)
+{
+	struct scene *sc = *state;
+	struct raw r;
+	struct end *e = raw_pair(sc, server_context(sc), false, &r);
+
+	turn_some(sc->loop);
+	assert_true(SSL_in_before(e->s.tls->ssl));
+	raw_destroy(&r);
+	turn_until(sc->loop, e->n_failed);
+	end_destroy(e);
+}
+
 static void test_cut_off_in_the_handshake_fails(void **state)
 {
 	struct scene *sc = *state;
@@ -776,6 +823,7 @@ static void test_provoked_answers_are_bounded(void **state)
 	struct scene *sc = *state;
 	struct raw r;
 	struct end *e = raw_pair(sc, server_context(sc), false, &r);
+	char bytes[4096];
 	size_t most = 0;
 
 	assert_true(raw_handshake(sc, &r));
@@ -785,7 +833,11 @@ static void test_provoked_answers_are_bounded(void **state)
 			turn(sc->loop);
 		most = MAX(most, stream_out_len(&e->s));
 	}
-	assert_in_range(most, 0, TLS_OUT_STOP + STREAM_READ_MAX);
+	assert_in_range(most, TLS_OUT_STOP, TLS_OUT_STOP + STREAM_READ_MAX);
+	assert_false(e->s.events & UV_READABLE);
+	/* Once it reads, so do we. */
+	turn_until(sc->loop, (recv(r.fd, bytes, sizeof(bytes), 0),
+				     e->s.events == UV_READABLE));
 	raw_destroy(&r);
 	end_destroy(e);
 }
@@ -994,29 +1046,65 @@ static void test_sslmodes(void **state)
 static void test_system_roots(void **state)
 {
 	struct scene *sc = *state;
+	const struct {
+		const char *system;
+		const char *root;
+		bool is_trusted;
+	} rows[] = {
+		{ sc->ca, "", true },
+		{ sc->ca, "system", true },
+		{ sc->other_ca, "", false },
+		{ sc->other_ca, "system", false },
+	};
 
-	setenv("SSL_CERT_FILE", sc->ca, 1);
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct pair p = pair_create(sc);
 
+		setenv("SSL_CERT_FILE", rows[i].system, 1);
 		pair_secure(&p, server_context(sc),
-			client_context(sc, "verify-full", i ? "system" : ""),
+			client_context(sc, "verify-full", rows[i].root),
 			"localhost");
 		turn_until(sc->loop, is_settled(p.client));
-		assert_int_equal(p.client->n_secured, 1);
-		pair_destroy(&p);
-	}
-	setenv("SSL_CERT_FILE", sc->other_ca, 1);
-	for (int i = 0; i < 1; i++) {
-		struct pair p = pair_create(sc);
-
-		pair_secure(&p, server_context(sc),
-			client_context(sc, "verify-full", ""), "localhost");
-		turn_until(sc->loop, is_settled(p.client));
-		assert_int_equal(p.client->n_failed, 1);
+		assert_int_equal(p.client->n_secured, rows[i].is_trusted);
 		pair_destroy(&p);
 	}
 	unsetenv("SSL_CERT_FILE");
+}
+
+/* As libpq: an address may stand in the common name, where the certificate
+ * names no address elsewhere. */
+static void test_address_as_common_name(void **state)
+{
+	static const struct {
+		const char *cn;
+		const char *names;
+		const char *host;
+		bool is_trusted;
+	} rows[] = {
+		{ "127.0.0.1", NULL, "127.0.0.1", true },
+		{ "127.0.0.1", NULL, "127.0.0.2", false },
+		{ "127.0.0.1", "DNS:localhost", "127.0.0.1", true },
+		{ "127.0.0.1", "IP:127.0.0.2", "127.0.0.1", false },
+		{ "::1", NULL, "0:0::1", true },
+		{ "::1", NULL, "::2", false },
+		{ "*", NULL, "127.0.0.1", false },
+		{ "localhost", NULL, "localhost", true },
+		{ "localhost", "DNS:elsewhere", "localhost", false },
+	};
+	struct scene *sc = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct pair p = pair_create(sc);
+
+		write_identity(sc->cert, sc->key, rows[i].cn, rows[i].names,
+			&sc->root);
+		pair_secure(&p, server_context(sc),
+			client_context(sc, "verify-full", sc->ca),
+			rows[i].host);
+		turn_until(sc->loop, is_settled(p.client));
+		assert_int_equal(p.client->n_secured, rows[i].is_trusted);
+		pair_destroy(&p);
+	}
 }
 
 static int keep_name(SSL *ssl, int *alert, void *arg)
@@ -1342,6 +1430,8 @@ int main(void)
 		tls_test(test_eof_waits_for_a_paused_owner),
 		tls_test(test_answers_after_goodbye),
 		tls_test(test_cut_off_after_the_handshake_is_eof),
+		tls_test(test_reset_with_output_waiting),
+		tls_test(test_silent_client_is_cheap),
 		tls_test(test_cut_off_in_the_handshake_fails),
 		tls_test(test_finish_in_the_handshake_is_bounded),
 		tls_test(test_nonsense_fails_with_a_reason),
@@ -1354,6 +1444,7 @@ int main(void)
 		tls_test(test_new_certificate_ends_sessions),
 		tls_test(test_sslmodes),
 		tls_test(test_system_roots),
+		tls_test(test_address_as_common_name),
 		tls_test(test_client_hello),
 		tls_test(test_client_certificates),
 		tls_test(test_peer_names),
