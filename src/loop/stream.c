@@ -278,7 +278,7 @@ static void read_tls(struct stream *s, struct slice wire)
 /* What input() left when it asked for TLS is TLS. */
 static void start_tls(struct stream *s)
 {
-	CLEANUP(freep) char *early = s->in;
+	char *early = s->in;
 	struct slice wire = stream_pending(s);
 
 	s->in = NULL;
@@ -286,6 +286,7 @@ static void start_tls(struct stream *s)
 	s->in_cap = 0;
 	s->tls->is_started = true;
 	read_tls(s, wire);
+	free(early);
 }
 
 static void read_input(struct stream *s)
