@@ -173,9 +173,6 @@ void stream_consume(struct stream *s, size_t n);
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 
-/* The first bytes in the socket's buffer, left there; 0 when none. */
-size_t stream_peek(struct stream *s, void *bytes, size_t len);
-
 /* Copies into the output, which leaves at the end of the turn. */
 void stream_write(struct stream *s, const void *data, size_t len);
 

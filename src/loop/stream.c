@@ -322,13 +322,6 @@ void stream_resume(struct stream *s)
 	poll_lazily(s);
 }
 
-size_t stream_peek(struct stream *s, void *bytes, size_t len)
-{
-	ssize_t n = recv(s->fd, bytes, len, MSG_PEEK | MSG_DONTWAIT);
-
-	return n > 0 ? (size_t)n : 0;
-}
-
 /* ---- writing --------------------------------------------------------- */
 
 void stream_write(struct stream *s, const void *data, size_t len)
