@@ -264,52 +264,57 @@ static void test_counts(void **state)
 	assert_true(sizeof(s) < 2048);
 }
 
-struct name {
-	const char *text;
-	size_t len; /* of its section */
+/* A row of a table, or the head of a section: the names of one length. */
+struct row {
+	const char *name;
+	size_t section;
+};
+
+static const struct row word_rows[] = {
+#define LENGTH(n)		     { NULL, n },
+#define WORD(text, call, next, verb) { #text, 0 },
+#include "proto/sql_words.def"
+#undef WORD
+};
+
+static const struct row function_rows[] = {
+#define FUNCTION(name, flags) { #name, 0 },
+#include "proto/functions.def"
+#undef FUNCTION
+};
+
+static const struct row builtin_rows[] = {
+#define BUILTIN(name) { #name, 0 },
+#include "proto/builtins.def"
+#undef BUILTIN
+#undef LENGTH
 };
 
 /* By length, then by bytes, each once. */
-static void assert_sorted(const struct name *names, size_t n)
+static void assert_sorted(const struct row *rows, size_t n)
 {
+	size_t section = 0;
+
 	for (size_t i = 0; i < n; i++) {
-		assert_int_equal(strlen(names[i].text), names[i].len);
-		if (!i || names[i].len != names[i - 1].len)
+		if (!rows[i].name) {
+			section++;
+			assert_int_equal(rows[i].section, section);
 			continue;
-		if (strcmp(names[i - 1].text, names[i].text) >= 0)
-			fail_msg("%s is not before %s", names[i - 1].text,
-				names[i].text);
+		}
+		assert_int_equal(strlen(rows[i].name), section);
+		if (rows[i - 1].name &&
+			strcmp(rows[i - 1].name, rows[i].name) >= 0)
+			fail_msg("%s is not before %s", rows[i - 1].name,
+				rows[i].name);
 	}
 }
 
 static void test_sorted(void **state)
 {
-	struct name *names = xcalloc(4096, sizeof(*names));
-	size_t n = 0;
-	size_t len = 0;
-
 	(void)state;
-#define LENGTH(number)                                                         \
-	assert_int_equal((number), len + 1);                                   \
-	len = (number);
-#define ADD(word)		     names[n++] = (struct name){ word, len };
-#define WORD(text, call, next, verb) ADD(#text)
-#include "proto/sql_words.def"
-	assert_sorted(names, n);
-	n = len = 0;
-#define FUNCTION(name, flags) ADD(#name)
-#include "proto/functions.def"
-	assert_sorted(names, n);
-	n = len = 0;
-#define BUILTIN(name) ADD(#name)
-#include "proto/builtins.def"
-	assert_sorted(names, n);
-#undef LENGTH
-#undef ADD
-#undef WORD
-#undef FUNCTION
-#undef BUILTIN
-	free(names);
+	assert_sorted(word_rows, ARRAY_SIZE(word_rows));
+	assert_sorted(function_rows, ARRAY_SIZE(function_rows));
+	assert_sorted(builtin_rows, ARRAY_SIZE(builtin_rows));
 }
 
 /* A word is not looked up among the functions: it must not have flags there. */
