@@ -18,8 +18,9 @@
 #define container_of(ptr, type, member)                                        \
 	((type *)((char *)(ptr)-offsetof(type, member)))
 
-/* Runs fn(&variable) when the variable leaves its scope. */
-#define CLEANUP(fn) __attribute__((cleanup(fn)))
+/* Runs fn(&variable) when the variable leaves its scope. That may be all the
+ * use it has, which clang does not see. */
+#define CLEANUP(fn) __attribute__((cleanup(fn), unused))
 
 /* Hands over what p points at and leaves NULL behind. */
 #define TAKE(p)                                                                \
