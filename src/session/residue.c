@@ -22,7 +22,7 @@
 static const uint32_t suspicious =
 	SQL_SETS | SQL_ROLE | SQL_TEMP | SQL_ADVISORY | SQL_HOLD |
 	SQL_PREPARES | SQL_EXECUTES | SQL_DEALLOCATES | SQL_SEES_PREPARED |
-	SQL_LISTENS | SQL_OPAQUE | SQL_DROPS_STATE;
+	SQL_LISTENS | SQL_OPAQUE | SQL_DDL | SQL_DROPS_STATE;
 
 /* What no query shows. */
 static const struct {
@@ -44,6 +44,10 @@ static const char probe_sql[] =
 	" WHERE EXISTS (SELECT FROM pg_catalog.pg_depend"
 	" WHERE refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass"
 	" AND refobjid = pg_catalog.pg_my_temp_schema())"
+	" UNION ALL SELECT 'm', NULL, NULL, NULL"
+	" WHERE pg_catalog.pg_my_temp_schema() <> 0"
+	" UNION ALL SELECT 'm', NULL, NULL, NULL"
+	" WHERE pg_catalog.pg_my_temp_schema() <> 0"
 	" UNION ALL SELECT 'a', NULL, NULL, NULL"
 	" WHERE EXISTS (SELECT FROM pg_catalog.pg_locks"
 	" WHERE locktype = 'advisory'"
@@ -62,7 +66,7 @@ static const char probe_sql[] =
 
 /* Gone without a trace when they are gone. */
 static const uint16_t pins_clean =
-	PIN_TEMP | PIN_ADVISORY | PIN_HOLD | PIN_PREPARED;
+	PIN_ADVISORY | PIN_HOLD | PIN_PREPARED;
 
 static const struct {
 	char kind;
@@ -292,6 +296,10 @@ static void probe_row(struct session *s, struct slice body)
 		!pg_row_next(&r, &value) || !pg_row_next(&r, &is_default) ||
 		kind.len != 1)
 		return;
+	if (kind.data[0] == 'm')
+		s->backend->must_close = true; /* others would see it */
+	if (kind.data[0] == 'm')
+		s->backend->must_close = true; /* others would see it */
 	if (kind.data[0] == 'l')
 		buf_put_cstr(&p->channels, name);
 	else if (kind.data[0] == 's')
