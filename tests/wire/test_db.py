@@ -11,10 +11,13 @@ import subprocess
 import pytest
 
 from fakeserver import FakeServer, greeting
+from pgwire import Target
 from waiting import eventually
 
 LOST, SERVER, TIMEOUT = 1, 2, 3
 RESOLVE, CONNECT, TLS, LOGIN = range(4)
+
+NOBODY = Target("127.0.0.1", 0, "wire", "secret", "wire")
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +111,7 @@ def test_a_server_that_stops_answering(shell):
             peer.send(greeting())
             peer.read_until("never")
     with FakeServer(play) as server:
-        said = shell(server.url("wire", "secret", "wire"), "timeout=100",
+        said = shell(server.url(NOBODY, sslmode="disable"), "timeout=100",
                      "query=select 1", "query=select 2")
     assert said[1].startswith("outcome 3: no answer in 100 ms")
     assert said[2].startswith("outcome 1: ")
@@ -127,7 +130,7 @@ def test_a_connection_that_breaks(shell):
         peer.send(greeting())
         peer.read_message()
     with FakeServer(play) as server:
-        said = shell(server.url("wire", "secret", "wire"), "query=select 1")
+        said = shell(server.url(NOBODY, sslmode="disable"), "query=select 1")
     assert re.match(r"outcome 1: \S", said[1])
 
 
