@@ -65,8 +65,7 @@ static const char probe_sql[] =
 	" ORDER BY 1, 2";
 
 /* Gone without a trace when they are gone. */
-static const uint16_t pins_clean =
-	PIN_ADVISORY | PIN_HOLD | PIN_PREPARED;
+static const uint16_t pins_clean = PIN_ADVISORY | PIN_HOLD | PIN_PREPARED;
 
 static const struct {
 	char kind;
