@@ -150,6 +150,8 @@ struct stream {
 	bool is_above_high;
 	bool is_broken_told;
 	bool is_finishing; /* close once the output has left */
+	bool is_ending;	   /* the output so far was all: say so behind it */
+	bool is_ended;	   /* said */
 };
 
 /* Takes the descriptor over (non-blocking from now on) and reads. */
@@ -187,6 +189,18 @@ size_t stream_out_len(const struct stream *s);
 /* Lets output leave now, for writers that fill it faster than turns end. What
  * there is to tell of it comes at the end of the turn as ever. */
 void stream_flush(struct stream *s);
+
+/* Nothing is written any more: the peer sees the end of it once all has left.
+ * What it answers is still read. */
+void stream_end(struct stream *s);
+
+/* Reads now, once, instead of when poll says so: an owner that is about to
+ * rely on a connection it has not used for a while looks whether it lives. */
+void stream_look(struct stream *s);
+
+/* Puts bytes back in front of stream_pending(), as if they had not been
+ * consumed. Not from inside input(). */
+void stream_unread(struct stream *s, struct slice bytes);
 
 /* Closes once the output has left, at the end of this turn at the earliest,
  * or when the peer has not read it in STREAM_FINISH_MS. Input is no longer

@@ -167,6 +167,8 @@ static void keep_input(struct stream *s, struct slice more)
 	size_t len = s->in_len + more.len;
 	size_t cap = s->in_cap ? s->in_cap : 512;
 
+	if (!more.len)
+		return;
 	while (cap < len)
 		cap *= 2;
 	if (cap != s->in_cap) {
@@ -310,6 +312,25 @@ static void read_input(struct stream *s)
 		end_input(s, 0);
 }
 
+void stream_look(struct stream *s)
+{
+	read_input(s);
+}
+
+void stream_unread(struct stream *s, struct slice bytes)
+{
+	char *kept = s->in;
+	struct slice rest = stream_pending(s);
+
+	s->in = NULL;
+	s->in_len = 0;
+	s->in_cap = 0;
+	keep_input(s, bytes);
+	keep_input(s, rest);
+	free(kept);
+	poll_lazily(s);
+}
+
 void stream_pause(struct stream *s)
 {
 	s->is_paused = true;
@@ -326,7 +347,8 @@ void stream_resume(struct stream *s)
 
 void stream_write(struct stream *s, const void *data, size_t len)
 {
-	if (s->broken || s->is_finishing || s->is_closing || !len)
+	if (s->broken || s->is_finishing || s->is_ending || s->is_closing ||
+		!len)
 		return;
 	queue_append(s->tls ? &s->tls->plain : &s->out, s->loop, data, len);
 	/* Here, where the owner sees it too: a turn's end that empties the
@@ -377,6 +399,24 @@ void stream_flush(struct stream *s)
 	make_dirty(s);
 }
 
+void stream_end(struct stream *s)
+{
+	if (s->is_closing || s->is_ending)
+		return;
+	s->is_ending = true;
+	make_dirty(s);
+}
+
+static void tell_end(struct stream *s)
+{
+	s->is_ended = true;
+	if (s->tls) {
+		tls_say_goodbye(s->tls);
+		write_output(s);
+	}
+	shutdown(s->fd, SHUT_WR);
+}
+
 static void tell_broken(struct stream *s)
 {
 	s->is_broken_told = true;
@@ -403,6 +443,8 @@ void stream_end_turn(struct stream *s)
 		finish_step(s);
 		return;
 	}
+	if (s->is_ending && !s->is_ended && !stream_out_len(s))
+		tell_end(s);
 	poll_lazily(s);
 	if (s->broken && !s->is_broken_told)
 		tell_broken(s);
