@@ -62,10 +62,10 @@ static void see_function(struct sql_scanner *s)
 		return;
 	if (!strcmp(row->text, "set_config"))
 		sql_config_mention(s);
-	else
-		sql_statement_raise(s, row->flags);
-	if (!strcmp(row->text, "pg_settings"))
+	else if (!strcmp(row->text, "pg_settings"))
 		s->sees_settings = true;
+	else
+		sql_statement_raise(s, row->flags ? row->flags : SQL_VOLATILE);
 }
 
 bool sql_call_is_query_name(const struct sql_scanner *s)
