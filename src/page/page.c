@@ -35,6 +35,7 @@ struct page_cells {
 	cell waiting; /* for all pools */
 	cell pool_permits[PAGE_POOLS];
 	cell pool_waiting[PAGE_POOLS];
+	cell pool_stuck[PAGE_POOLS];
 	cell address_logins[PAGE_ADDRESSES];
 };
 
@@ -305,6 +306,20 @@ uint32_t page_waiting_anywhere(struct page *page, unsigned worker)
 	return sum_others(page, worker, &page->cells->waiting);
 }
 
+void page_stuck_set(
+	struct page *page, unsigned worker, unsigned slot, uint32_t n_stuck)
+{
+	check(slot < PAGE_POOLS);
+	cells_of(page, worker)->pool_stuck[slot] = n_stuck;
+}
+
+bool page_pool_is_stuck(struct page *page, unsigned slot)
+{
+	uint32_t used = page_pool_used(page, slot);
+
+	return used && sum_cells(page, &page->cells->pool_stuck[slot]) >= used;
+}
+
 /* ---- caps ------------------------------------------------------------- */
 
 bool page_client_enter(struct page *page, unsigned worker, uint32_t max)
@@ -458,6 +473,7 @@ void page_worker_died(struct page *page, unsigned worker)
 	own->waiting = 0;
 	zero_cells(own->pool_permits, PAGE_POOLS);
 	zero_cells(own->pool_waiting, PAGE_POOLS);
+	zero_cells(own->pool_stuck, PAGE_POOLS);
 	zero_cells(own->address_logins, PAGE_ADDRESSES);
 	page_ring_others(page, worker);
 }

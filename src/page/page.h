@@ -82,6 +82,15 @@ uint32_t page_waiting_elsewhere(
 /* Any pool at all, of any other worker. */
 uint32_t page_waiting_anywhere(struct page *page, unsigned worker);
 
+/*
+ * Who has permits and gets nothing done with them: a worker sets how many of
+ * a pool's connections idle in transactions or are held for session state.
+ */
+void page_stuck_set(
+	struct page *page, unsigned worker, unsigned slot, uint32_t n_stuck);
+/* Is that every one of them, in all workers? Not when there is none. */
+bool page_pool_is_stuck(struct page *page, unsigned slot);
+
 /* ---- caps and small shared numbers ------------------------------------ */
 
 /* Counts one up when that stays within max; false when it would not. */

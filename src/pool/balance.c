@@ -15,9 +15,10 @@
 /* ---- choosing ------------------------------------------------------------ */
 
 enum {
-	LOOK_AT = 32, /* idle backends compared for the best fit */
-	FIT_GOOD = 4, /* its settings are right, nobody misses it */
-	FIT_BEST = 5, /* it holds something of this client's */
+	LOOK_AT = 32,  /* idle backends compared for the best fit */
+	FIT_GOOD = 4,  /* its settings are right, nobody misses it */
+	FIT_BEST = 5,  /* it holds something of this client's */
+	RESTED_MS = 2, /* idle for so long: look whether it is alive */
 };
 
 static bool is_fit(const struct lease *l, const struct backend *b)
@@ -57,6 +58,35 @@ static struct backend *choose_idle(const struct lease *l)
 	return best;
 }
 
+static uint64_t rested_ms(const struct backend *b)
+{
+	return loop_now(b->pools->loop) - b->state_at;
+}
+
+/*
+ * A server that goes says so to its idle connections, and this turn may not
+ * have come to that yet. Among busy ones nobody looks: they were just heard.
+ */
+static bool is_alive(struct backend *b)
+{
+	if (rested_ms(b) < RESTED_MS)
+		return true;
+	stream_look(&b->stream);
+	if (b->must_close)
+		backend_close(b);
+	return b->state == BACKEND_IDLE;
+}
+
+static struct backend *choose_alive(const struct lease *l)
+{
+	struct backend *b;
+
+	do {
+		b = choose_idle(l);
+	} while (b && !is_alive(b));
+	return b;
+}
+
 static void lend(struct lease *l, struct backend *b)
 {
 	backend_enter(b, BACKEND_LEASED);
@@ -70,7 +100,7 @@ struct backend *pool_lease(struct lease *l)
 	struct backend *b = NULL;
 
 	if (!pool->n_waiting && !pool->is_paused)
-		b = choose_idle(l);
+		b = choose_alive(l);
 	if (b) {
 		lend(l, b);
 		return b;
@@ -182,12 +212,17 @@ static struct backend *idle_of_other_pool(struct pool *but)
 	return NULL;
 }
 
-/* Everybody who has a backend sits on it, and nobody is at work. */
-static bool is_stuck(struct pool *pool, uint64_t now)
+/* What those do who have this worker's backends. */
+struct holders {
+	uint32_t n_running;
+	uint32_t n_transactions; /* idle in one */
+	uint32_t n_held;	 /* for session state */
+};
+
+static struct holders pool_holders(struct pool *pool)
 {
-	if (pool_count_state(pool, BACKEND_LOGIN) ||
-		pool_count_state(pool, BACKEND_IDLE))
-		return false;
+	struct holders h = { 0 };
+
 	table_each (node, &pool->flavours) {
 		struct flavour *f = container_of(node, struct flavour, node);
 
@@ -195,11 +230,26 @@ static bool is_stuck(struct pool *pool, uint64_t now)
 			struct backend *b =
 				list_entry(at, struct backend, link);
 
-			if (b->replies.len)
-				return false;
+			h.n_running += b->replies.len != 0;
+			h.n_transactions += !b->replies.len && b->tx != 'I';
+			h.n_held += !b->replies.len && b->tx == 'I';
 		}
 	}
-	return now >= pool->retry_at;
+	return h;
+}
+
+/* For whoever waits, here or in another worker. */
+static void tell_stuck(struct pool *pool)
+{
+	struct pools *pools = pool->pools;
+	struct holders h;
+
+	if (!pool->n_waiting &&
+		!page_waiting_elsewhere(pools->page, pools->worker, pool->slot))
+		return;
+	h = pool_holders(pool);
+	page_stuck_set(pools->page, pools->worker, pool->slot,
+		h.n_transactions + h.n_held);
 }
 
 static bool take_permit(struct pool *pool, struct flavour *f, bool is_reserve)
@@ -268,7 +318,8 @@ static void open_reserve(struct pool *pool, uint64_t now)
 	struct list *first = list_first(&pool->waiting);
 	struct lease *l;
 
-	if (!first || pool->is_paused || !is_stuck(pool, now))
+	if (!first || pool->is_paused || now < pool->retry_at ||
+		!page_pool_is_stuck(pool->pools->page, pool->slot))
 		return;
 	l = list_entry(first, struct lease, link);
 	if (loop_clock_us() - l->since_us < RESERVE_AFTER_MS * 1000)
@@ -284,7 +335,7 @@ static struct lease *next_served(struct pool *pool, struct backend **ret_b)
 {
 	list_each (node, &pool->waiting) {
 		struct lease *l = list_entry(node, struct lease, link);
-		struct backend *b = choose_idle(l);
+		struct backend *b = choose_alive(l);
 
 		if (b) {
 			*ret_b = b;
@@ -330,7 +381,8 @@ static void hand_over_scattered(struct pool *pool)
 		return;
 	l = list_entry(first, struct lease, link);
 	idle = list_first(&l->flavour->backends[BACKEND_IDLE]);
-	if (!idle || l->flavour->n_backends[BACKEND_LOGIN])
+	if (!idle || l->flavour->n_backends[BACKEND_LOGIN] ||
+		!is_alive(list_entry(idle, struct backend, link)))
 		return;
 	dequeue(l);
 	lend(l, list_entry(idle, struct backend, link));
@@ -508,6 +560,23 @@ void pool_release(struct backend *b)
 /* ---- time ------------------------------------------------------------------
  */
 
+/* Waited too long: what those do who have the server connections. */
+static void wait_fault(struct pool *pool, struct fault *f)
+{
+	const struct config *c = pool->pools->config;
+	struct holders h = pool_holders(pool);
+
+	fault_set(f, FAULT_BUSY,
+		"no server connection of the pool %.60s/%.60s became free within %llu ms (query_wait_timeout)",
+		pool->database, pool->user,
+		(unsigned long long)c->query_wait_timeout);
+	fault_detail(f,
+		"Of the %u that this worker has, %u run statements, %u are idle in transactions, %u are held for session state.",
+		pool_held(pool), h.n_running, h.n_transactions, h.n_held);
+	fault_hint(f,
+		"HOWDAH_POOL_SIZE sets how many a pool has; SHOW CLIENTS tells who has them.");
+}
+
 static void time_out_waiting(struct pool *pool, uint64_t now_us)
 {
 	const struct config *c = pool->pools->config;
@@ -522,9 +591,7 @@ static void time_out_waiting(struct pool *pool, uint64_t now_us)
 		if (pool->retry_at)
 			error.fault = pool->trouble;
 		else
-			fault_set(&error.fault, FAULT_BUSY,
-				"no server connection became free within %llu ms (query_wait_timeout)",
-				(unsigned long long)c->query_wait_timeout);
+			wait_fault(pool, &error.fault);
 		metrics_inc(&pool->pools->metrics, METRIC_wait_timeouts);
 		fail_lease(l, &error);
 	}
@@ -557,6 +624,7 @@ void pool_tick(struct pool *pool, uint64_t now)
 		retire_idle(container_of(node, struct flavour, node), now);
 	time_out_waiting(pool, loop_clock_us());
 	pool_count_period(pool, now);
+	tell_stuck(pool);
 	open_reserve(pool, now);
 	if (pool->n_waiting)
 		pool_touch(pool);

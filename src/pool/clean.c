@@ -117,6 +117,9 @@ void pool_abandon(struct backend *b)
 	int owed = owed_ready(b);
 
 	if (b->must_close || owed < 0 || b->state != BACKEND_LEASED) {
+		/* PostgreSQL would run on until it has something to say. */
+		if (b->replies.len && b->state == BACKEND_LEASED)
+			backend_cancel(b, NULL);
 		backend_close(b);
 		return;
 	}

@@ -101,6 +101,7 @@ enum {
 	REPLY_RENAMED = BIT(2),	 /* the error names our statement, not theirs */
 	REPLY_MAYBE = BIT(3),	 /* a Sync that COPY may have swallowed */
 	REPLY_SEEN = BIT(4),	 /* a first part of the answer has come */
+	REPLY_FLUSHED = BIT(5),	 /* a Flush stands behind it */
 };
 
 struct reply {
