@@ -148,6 +148,10 @@ void pg_put_fault(struct buf *b, const char *severity, const struct fault *f)
 		put_error_field(b, 'D', f->detail);
 	if (f->hint[0])
 		put_error_field(b, 'H', f->hint);
+	/* Drivers (asyncpg, pgjdbc) know this one by the function of PostgreSQL
+	 * that raises it, and then prepare anew. */
+	if (f->code == FAULT_PLAN_CHANGED)
+		put_error_field(b, 'R', "RevalidateCachedQuery");
 	end_error(b, begun);
 }
 
