@@ -473,6 +473,9 @@ size_t batch_flush(struct session *s, const struct front_message *m)
 		return front_need_whole(s, m);
 	if (!s->backend)
 		return m->whole; /* nothing is owed */
+	if (s->backend->replies.len)
+		backend_reply(s->backend, s->backend->replies.len - 1)->flags |=
+			REPLY_FLUSHED;
 	return front_forward(s, m);
 }
 

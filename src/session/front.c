@@ -18,6 +18,8 @@
 static void front_attach(struct session *s, struct backend *b)
 {
 	s->backend = b;
+	s->is_keeping = true;
+	s->kept_in_batch = s->in_batch;
 	s->request_us = loop_now_us(s->door->loop);
 	b->transaction_us = s->request_us;
 	backend_lend(b, &relay_ops, s);
@@ -106,8 +108,7 @@ bool front_need_backend(struct session *s)
 
 size_t front_forward(struct session *s, const struct front_message *m)
 {
-	stream_write_slice(&s->backend->stream, m->bytes);
-	metrics_add(&s->door->metrics, METRIC_server_bytes_out, m->bytes.len);
+	session_write_back(s, m->bytes);
 	s->front_left = (uint32_t)(m->whole - m->bytes.len);
 	return m->bytes.len;
 }
@@ -362,7 +363,7 @@ const struct sql_summary *front_scan(struct session *s, struct slice text)
 	if (!summary->n_statements)
 		scanner->summary.statements[0] = (struct sql_statement){ 0 };
 	if (s->has_odd_encoding && !is_ascii(text))
-		scanner->summary.flags = SQL_ANYTHING;
+		scanner->summary.flags |= SQL_ANYTHING;
 	return summary;
 }
 
@@ -486,11 +487,8 @@ static size_t front_stream(struct session *s, struct slice bytes)
 	struct slice part = slice_of(bytes.data, MIN(bytes.len, s->front_left));
 
 	s->front_left -= (uint32_t)part.len;
-	if (!s->is_dropping) {
-		stream_write_slice(&s->backend->stream, part);
-		metrics_add(
-			&s->door->metrics, METRIC_server_bytes_out, part.len);
-	}
+	if (!s->is_dropping)
+		session_write_back(s, part);
 	if (s->scanner)
 		sql_scan_feed(s->scanner, part);
 	if (s->front_left)
@@ -583,6 +581,23 @@ static size_t bad_type(struct session *s, char type)
 	return 0;
 }
 
+/* In the middle of COPY PostgreSQL looks no further than the type, raises an
+ * error that tells where the COPY was, and ends the connection. */
+static size_t not_of_copy(struct session *s, struct slice head)
+{
+	session_complain(s, "a message that does not belong into COPY");
+	session_write_back(s, head);
+	s->is_out_of_step = true;
+	return head.len;
+}
+
+static bool is_of_copy(char type)
+{
+	return type == PG_FRONT_COPY_DATA || type == PG_FRONT_COPY_DONE ||
+	       type == PG_FRONT_COPY_FAIL || type == PG_FRONT_FLUSH ||
+	       type == PG_FRONT_SYNC;
+}
+
 static size_t front_message(struct session *s, struct slice bytes)
 {
 	struct front_message m = { 0 };
@@ -597,6 +612,8 @@ static size_t front_message(struct session *s, struct slice bytes)
 	default:
 		break;
 	}
+	if (s->in_copy && !is_of_copy(head.type))
+		return not_of_copy(s, slice_of(bytes.data, PG_HEAD));
 	limit = pg_front_limit(head.type);
 	if (!limit)
 		return bad_type(s, head.type);
@@ -626,12 +643,75 @@ static bool is_clogged(struct session *s)
 		       s->backend->replies.len > REPLIES_MAX);
 }
 
+/* ---- asking again
+ * ------------------------------------------------------------ */
+
+void front_is_heard(struct session *s)
+{
+	s->is_keeping = false;
+	s->n_reruns = 0;
+	if (s->kept.len)
+		buf_deinit(&s->kept);
+}
+
+static void keep(struct session *s, struct slice bytes)
+{
+	if (s->kept.len + bytes.len > RERUN_MAX)
+		front_is_heard(s);
+	else
+		buf_append_slice(&s->kept, bytes);
+}
+
+/*
+ * Nobody can tell whether a server had begun with what it was asked when it
+ * went. Of a statement that only looks, it does not matter. Of one that has
+ * run for a while it does: it may have been ended on purpose.
+ */
+static bool may_ask_again(const struct session *s)
+{
+	uint64_t asked_us = loop_now_us(s->door->loop) - s->request_us;
+
+	if (s->pins || s->n_reruns == RERUNS)
+		return false;
+	if (s->state == SESSION_RESTORING)
+		return true; /* it was not asked yet */
+	return s->kept.len && !s->residue && !s->is_native && !s->has_large &&
+	       !s->front_left && asked_us < RERUN_YOUNG_MS * 1000;
+}
+
+bool front_asks_again(struct session *s)
+{
+	bool is_restoring = s->state == SESSION_RESTORING;
+
+	if (!may_ask_again(s))
+		return false;
+	s->n_reruns++;
+	metrics_inc(&s->door->metrics, METRIC_reruns);
+	log_debug(&s->log, "session.rerun", "the server went without a word");
+	relay_undo(s, 0);
+	if (!is_restoring) {
+		s->in_batch = s->kept_in_batch;
+		stream_unread(&s->stream, buf_slice(&s->kept));
+	}
+	buf_deinit(&s->kept);
+	s->is_keeping = false;
+	s->is_skipping = false;
+	s->is_barred = false;
+	s->shows_channels = false;
+	s->residue = 0;
+	s->backend = NULL;
+	session_enter(s, SESSION_READY);
+	return true;
+}
+
+/* ------------------------------------------------------------------------- */
+
 size_t front_input(struct session *s, struct slice bytes)
 {
 	size_t used = 0;
 
 	while (used < bytes.len && !s->is_barred && !s->is_doomed &&
-		!is_clogged(s) &&
+		!s->is_out_of_step && !is_clogged(s) &&
 		(s->state == SESSION_READY || s->state == SESSION_ACTIVE)) {
 		struct slice rest = slice_from(bytes, used);
 		size_t n = s->front_left ? front_stream(s, rest)
@@ -639,6 +719,8 @@ size_t front_input(struct session *s, struct slice bytes)
 
 		if (!n)
 			break;
+		if (s->is_keeping)
+			keep(s, slice_of(rest.data, n));
 		used += n;
 	}
 	if (s->flavour)
@@ -649,13 +731,15 @@ size_t front_input(struct session *s, struct slice bytes)
 	return s->state == SESSION_FINISHING ? bytes.len : used;
 }
 
-bool front_is_answering(struct session *s)
+bool front_hears_out(struct session *s)
 {
 	struct backend *b = s->backend;
 
-	/* Half a message, or a batch without its Sync, never takes effect; an
-	 * explicit transaction would be rolled back. */
-	if (!b || s->front_left || s->in_copy || !b->replies.len)
+	if (!b || (!b->replies.len && !s->is_out_of_step))
 		return false;
-	return s->tx == 'I' || s->residue & SQL_COMMITS;
+	/* Half a message, half a batch, COPY without its end: let the server
+	 * see the end as PostgreSQL would, and say what it says. */
+	if (s->front_left || s->in_copy || s->in_batch)
+		stream_end(&b->stream);
+	return true;
 }

@@ -660,6 +660,18 @@ static size_t relay_one(struct session *s, struct backend *b, struct slice rest,
 	return m.bytes.len;
 }
 
+/* A FATAL is no answer to what was asked; nor is what hardly has begun. */
+static bool is_last_word(struct slice bytes)
+{
+	struct pg_head head;
+
+	if (pg_head_parse(bytes, &head) != PG_HEAD_OK)
+		return true;
+	return head.type == PG_BACK_ERROR_RESPONSE &&
+	       slice_is(pg_error_field(slice_from(bytes, PG_HEAD), 'V'),
+		       "FATAL");
+}
+
 /* A slow reader pauses its server connection, and nobody else's. */
 static void relay_press(struct session *s, struct backend *b)
 {
@@ -677,6 +689,8 @@ static size_t on_relay_input(
 	struct run run = { 0 };
 	size_t used = 0;
 
+	if (s->is_keeping && s->state == SESSION_ACTIVE && !is_last_word(bytes))
+		front_is_heard(s);
 	while (used < bytes.len && s->backend == b && !s->is_nonsense) {
 		struct slice rest = slice_from(bytes, used);
 		size_t n = b->body_left ? relay_body(s, b, rest, &run)
@@ -758,18 +772,52 @@ static uint32_t count_ready(struct backend *b)
 	return n;
 }
 
+/* The server goes, or was told to end one of its processes: no fault of this
+ * client's. Any other FATAL is about the client. */
+static bool is_about_server(struct slice error)
+{
+	return !error.len ||
+	       slice_starts_with(pg_error_field(error, 'C'), SLICE("57P0"));
+}
+
+/* Can the client go on with another backend as if only this exchange had
+ * failed? */
+static bool may_stay(struct session *s, struct backend *b, struct slice error)
+{
+	bool is_cut = b->body_left && !s->is_swallowing;
+
+	return s->state == SESSION_ACTIVE && s->tx == 'I' && !s->pins &&
+	       !is_cut && !s->front_left && !s->is_uncertain &&
+	       is_about_server(error);
+}
+
+/* The last words of the server are the client's, but for those about a
+ * COMMIT: they would be taken for a failure. */
+static void end_with(
+	struct session *s, const struct fault *f, struct slice error)
+{
+	if (s->has_eof && !error.len)
+		session_finish(s);
+	else if (error.len && f->code != FAULT_OUTCOME_UNKNOWN)
+		session_fatal_raw(s, error);
+	else
+		session_fatal(s, f);
+}
+
 static void on_relay_lost(void *tenant, struct backend *b, struct slice error)
 {
 	struct session *s = tenant;
-	bool is_cut = b->body_left && !s->is_swallowing;
 	uint32_t n_ready = count_ready(b);
 	struct fault f;
 
+	if (front_asks_again(s)) {
+		session_continue(s);
+		return;
+	}
 	lost_fault(s, error, &f);
 	relay_undo(s, 0);
-	if (s->tx != 'I' || s->pins || is_cut || s->front_left ||
-		s->state != SESSION_ACTIVE || s->is_uncertain) {
-		session_fatal(s, &f);
+	if (s->has_eof || !may_stay(s, b, error)) {
+		end_with(s, &f, error);
 		return;
 	}
 	s->backend = NULL;

@@ -46,8 +46,6 @@ static const char probe_sql[] =
 	" AND refobjid = pg_catalog.pg_my_temp_schema())"
 	" UNION ALL SELECT 'm', NULL, NULL, NULL"
 	" WHERE pg_catalog.pg_my_temp_schema() <> 0"
-	" UNION ALL SELECT 'm', NULL, NULL, NULL"
-	" WHERE pg_catalog.pg_my_temp_schema() <> 0"
 	" UNION ALL SELECT 'a', NULL, NULL, NULL"
 	" WHERE EXISTS (SELECT FROM pg_catalog.pg_locks"
 	" WHERE locktype = 'advisory'"
@@ -250,17 +248,22 @@ static void on_restore_message(struct session *s, char type, struct slice body)
 /* ---- probing
  * -------------------------------------------------------------------- */
 
-bool residue_needs_probe(struct session *s)
+bool residue_is_suspect(struct session *s)
 {
 	uint32_t untold_flags = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(untold); i++)
 		untold_flags |= untold[i].flag;
+	return s->has_large || s->residue & (suspicious | untold_flags);
+}
+
+bool residue_needs_probe(struct session *s)
+{
 	if (s->pins & PIN_REPLICATION)
 		return false; /* it may not even be able to answer */
 	if (s->listening && s->residue & SQL_NOTIFIES)
 		return true;
-	return s->has_large || s->residue & (suspicious | untold_flags);
+	return residue_is_suspect(s);
 }
 
 void residue_probe(struct session *s)
@@ -295,8 +298,6 @@ static void probe_row(struct session *s, struct slice body)
 		!pg_row_next(&r, &value) || !pg_row_next(&r, &is_default) ||
 		kind.len != 1)
 		return;
-	if (kind.data[0] == 'm')
-		s->backend->must_close = true; /* others would see it */
 	if (kind.data[0] == 'm')
 		s->backend->must_close = true; /* others would see it */
 	if (kind.data[0] == 'l')

@@ -58,11 +58,15 @@ void session_send(struct session *s)
 	s->door->out.len = 0;
 }
 
+void session_write_back(struct session *s, struct slice bytes)
+{
+	stream_write_slice(&s->backend->stream, bytes);
+	metrics_add(&s->door->metrics, METRIC_server_bytes_out, bytes.len);
+}
+
 void session_send_back(struct session *s)
 {
-	metrics_add(
-		&s->door->metrics, METRIC_server_bytes_out, s->door->out.len);
-	stream_write_slice(&s->backend->stream, buf_slice(&s->door->out));
+	session_write_back(s, buf_slice(&s->door->out));
 	s->door->out.len = 0;
 }
 
@@ -117,7 +121,7 @@ void session_check_eof(struct session *s)
 	case SESSION_PROBING:
 		return; /* goes on by itself */
 	case SESSION_ACTIVE:
-		if (front_is_answering(s))
+		if (front_hears_out(s))
 			return;
 		break;
 	case SESSION_CONSOLE:
@@ -223,7 +227,7 @@ static void session_release(struct session *s)
 	if (b) {
 		s->backend = NULL;
 		relay_forget(b);
-		if (s->pins || s->residue || s->front_left ||
+		if (s->pins || residue_is_suspect(s) || s->front_left ||
 			s->state == SESSION_RESTORING ||
 			s->state == SESSION_PROBING)
 			b->must_close = true;
@@ -232,6 +236,7 @@ static void session_release(struct session *s)
 	residue_unpin(s);
 	listen_drop(s);
 	names_clear(s);
+	buf_deinit(&s->kept);
 	statement_unref(s->unnamed);
 	s->unnamed = NULL;
 	free(s->doom);

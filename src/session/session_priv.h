@@ -37,6 +37,12 @@ enum {
 	CANCEL_KEY_NEW = 32, /* bytes of a protocol 3.2 key */
 	DOOR_TICK_MS = 250,
 	FINISH_MS = 5000, /* for last words to leave */
+	/* An exchange that only looks is sent again when the server has gone
+	 * without a word about it: how much is kept for that, how often it is
+	 * done, and how long it may have run. */
+	RERUN_MAX = 8 * 1024,
+	RERUNS = 3,
+	RERUN_YOUNG_MS = 1000,
 };
 
 enum session_state {
@@ -88,7 +94,10 @@ struct session {
 	struct fault *doom;	     /* FATAL once what is owed has come */
 	struct names *names;	     /* its prepared statements; NULL: none */
 	struct statement *unnamed;   /* ref; its unnamed statement */
-	uint64_t state_at;	     /* loop_now() */
+	/* What it has said since it got its backend, while nothing of it was
+	 * answered. */
+	struct buf kept;
+	uint64_t state_at; /* loop_now() */
 	uint64_t connected_at;
 	uint64_t request_us; /* loop_now_us() of the exchange's start */
 	uint32_t pid;	     /* ours, not the server's */
@@ -100,14 +109,18 @@ struct session {
 	uint16_t names_open;
 	uint16_t pins; /* enum session_pin */
 	uint8_t state;
-	char tx;	 /* as the client was told last */
-	uint8_t key_len; /* of the cancel key */
+	uint8_t n_reruns; /* of this exchange */
+	char tx;	  /* as the client was told last */
+	uint8_t key_len;  /* of the cancel key */
 	bool is_unix;
 	bool has_eof;	       /* the client says no more */
 	bool has_failed;       /* an error came since residue was empty */
 	bool is_skipping;      /* drop messages until Sync */
 	bool is_dropping;      /* front_left bytes go nowhere */
 	bool in_batch;	       /* extended messages without a Sync yet */
+	bool is_keeping;       /* in kept */
+	bool kept_in_batch;    /* in_batch as it was before that */
+	bool is_out_of_step;   /* the server will end it: read no more */
 	bool was_rolled_back;  /* its last transaction */
 	bool is_heard;	       /* the hub has answered it */
 	bool shows_channels;   /* its backend listens to them, too */
@@ -181,6 +194,7 @@ void session_finish(struct session *s);
 void session_continue(struct session *s);
 /* Whatever was written to door->out goes to the client. */
 void session_send(struct session *s);
+void session_write_back(struct session *s, struct slice bytes);
 /* Whatever was written to door->out goes to its backend. */
 void session_send_back(struct session *s);
 const char *session_state_name(enum session_state state);
@@ -215,8 +229,13 @@ struct startup_who startup_who(const struct session *s);
 size_t front_input(struct session *s, struct slice bytes);
 /* A ParameterStatus the client is told: some change how its texts read. */
 void front_parameter(struct session *s, struct slice body);
-/* Is something on its way that the client will get an answer to? */
-bool front_is_answering(struct session *s);
+/* The client says no more: is it still to hear something? */
+bool front_hears_out(struct session *s);
+/* The backend has gone before it said anything. True: what the client asked
+ * is asked again. */
+bool front_asks_again(struct session *s);
+/* An answer has come: what is kept need not be. */
+void front_is_heard(struct session *s);
 
 /* The exchange the client waits for fails here; the next one may not. */
 void front_fail(struct session *s, const struct fault *f);
@@ -234,6 +253,8 @@ void relay_forget(struct backend *b);
 bool residue_needs_restore(struct session *s);
 void residue_restore(struct session *s);
 bool residue_needs_probe(struct session *s);
+/* May its backend hold something that a rollback does not take away? */
+bool residue_is_suspect(struct session *s);
 void residue_probe(struct session *s);
 /* One message of the answers to the two above. */
 void residue_message(struct session *s, char type, struct slice body);

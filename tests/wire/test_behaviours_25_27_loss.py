@@ -375,6 +375,52 @@ def through_proxy(make_door, cluster, proxy, **options):
     return make_door(cluster, upstream=upstream, workers=1, **options)
 
 
+def proxy_that_swallows(proxy, what):
+    """Cuts every connection when these bytes come by for the first time,
+    without passing them on; returns a list as long as how often they came.
+    """
+    seen = []
+
+    def watch(data):
+        if what in data:
+            seen.append(data)
+        if what not in data or len(seen) > 1:
+            return True
+        threading.Thread(target=proxy.cut).start()
+        return False
+    proxy.watch = watch
+    return seen
+
+
+@pytest.mark.door("its own connections to the server")
+@pytest.mark.parametrize("sql, answer", [
+    ("select 'marked'", "D['marked']"),
+    ("insert into t values ('marked') returning a", None),
+    ("select 'marked', random()", None), ("select f('marked')", None)])
+def test_behaviour_26_never_asked_twice(make_door, own_postgres, sql,
+                                        answer):
+    """A server that goes before it has answered: what only looks is asked
+    again, once; of anything else nobody knows whether it has run, so it
+    fails and is not repeated."""
+    own_postgres.reset()
+    own_postgres.rows("create table t (a text); create function f(text) "
+                      "returns text language sql as "
+                      "'insert into t values ($1) returning a'")
+    with Proxy(own_postgres.port) as proxy:
+        with through_proxy(make_door, own_postgres, proxy) as door:
+            with door.connect() as c:
+                assert c.is_usable()
+                seen = proxy_that_swallows(proxy, b"marked")
+                found = [str(m) for m in c.query(sql).until_ready()]
+                if answer:
+                    assert found[1] == answer and len(seen) == 2
+                else:
+                    assert found[0].startswith("E[ERROR 08006")
+                    assert len(seen) == 1
+                proxy.watch = None
+                assert c.is_usable()
+
+
 @pytest.mark.door("its own connections to the server")
 def test_behaviour_26_network_cut(make_door, own_postgres):
     """RST on every connection: idle clients notice nothing, who is in a

@@ -93,7 +93,7 @@ def test_chainlit_through_a_crash(chat_door, own_postgres, how):
     idle connection is lost, and everything is read back in the end."""
     with chats(chat_door, turns=4) as reports:
         eventually(lambda: int(own_postgres.value(
-            'select count(*) from "Step"')) > 400)
+            'select count(*) from "Step"')) > 400, timeout=100)
         own_postgres.stop(how)
         time.sleep(0.5)  # they go on asking meanwhile
         own_postgres.start()
