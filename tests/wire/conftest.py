@@ -200,6 +200,17 @@ def differential(postgres, door):
     return run
 
 
+def assert_alike(expected, actual):
+    """Of long texts a failure shows where they differ."""
+    if isinstance(expected, tuple) and all(
+            isinstance(part, str) for part in (*expected, *actual)):
+        differ.compare({f"part {n}": part.splitlines()
+                        for n, part in enumerate(expected)},
+                       {f"part {n}": part.splitlines()
+                        for n, part in enumerate(actual)})
+    assert actual == expected
+
+
 @pytest.fixture
 def alike(postgres, door):
     """alike(function): differential for whole programs and drivers.
@@ -210,7 +221,7 @@ def alike(postgres, door):
         for target in (postgres.target, door.target):
             postgres.reset()
             results.append(function(target))
-        assert results[1] == results[0]
+        assert_alike(*results)
         return results[0]
     return compare
 

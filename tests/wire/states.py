@@ -11,6 +11,7 @@ STATE(name, setup, probe, ...)
   startup  parameters the owner connects with
   leaves   False when the state must be gone after the setup even for its
            owner (SET LOCAL, ROLLBACK)
+  is_let_go  True when its owner may lose it, too: README says so
 """
 import dataclasses
 from typing import Any
@@ -24,6 +25,7 @@ class State:
     prepare: str = ""
     startup: dict = dataclasses.field(default_factory=dict)
     leaves: bool = True
+    is_let_go: bool = False
 
 
 def lines(messages):
@@ -287,7 +289,7 @@ STATES = [
            "commit"], READ, leaves=False),
     State("temp-schema-remains",
           ["create temp table leak_t (a int)", "drop table leak_t"],
-          MY_TEMP),
+          MY_TEMP, is_let_go=True),
     State("temp-rolled-back", ["begin", SHADOW, "rollback"], READ, PERMANENT,
           leaves=False),
     State("temp-discarded", [SHADOW, "discard temp"], READ, PERMANENT,
