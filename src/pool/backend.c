@@ -299,6 +299,7 @@ void backend_free(struct backend *b)
 	free(b->replies.ring);
 	buf_deinit(&b->key);
 	buf_deinit(&b->fatal);
+	buf_deinit(&b->kept);
 	table_deinit(&b->prepared);
 	flavour_unref(b->flavour);
 	free(b);

@@ -15,10 +15,9 @@
 /* ---- choosing ------------------------------------------------------------ */
 
 enum {
-	LOOK_AT = 32,  /* idle backends compared for the best fit */
-	FIT_GOOD = 4,  /* its settings are right, nobody misses it */
-	FIT_BEST = 5,  /* it holds something of this client's */
-	RESTED_MS = 2, /* idle for so long: look whether it is alive */
+	LOOK_AT = 32, /* idle backends compared for the best fit */
+	FIT_GOOD = 4, /* its settings are right, nobody misses it */
+	FIT_BEST = 5, /* it holds something of this client's */
 };
 
 static bool is_fit(const struct lease *l, const struct backend *b)
@@ -408,10 +407,12 @@ static uint32_t pool_held(struct pool *pool)
 	return n;
 }
 
-/* Asks the others when this worker has less than its share of the pool. */
+/* Asks the others when this worker has less than its share of the pool. Who
+ * is at work looks by himself; the bell is for those who sleep. */
 static void ask_others(struct pool *pool)
 {
 	struct pools *pools = pool->pools;
+	uint64_t now = loop_now(pools->loop);
 	uint32_t n = 0;
 
 	if (pool->n_waiting && pool_held(pool) < fair_share(pools))
@@ -419,11 +420,19 @@ static void ask_others(struct pool *pool)
 	else if (pool->n_waiting)
 		n = 1; /* for what is idle elsewhere */
 	page_waiting_set(pools->page, pools->worker, pool->slot, n);
-	if (n && pool_count_state(pool, BACKEND_LOGIN) == 0)
-		page_ring_others(pools->page, pools->worker);
+	if (!n || pool_count_state(pool, BACKEND_LOGIN) ||
+		now - pool->rung_at < RING_MS)
+		return;
+	pool->rung_at = now;
+	page_ring_others(pools->page, pools->worker);
 }
 
-/* Gives up what idles here while a worker below its share waits. */
+/*
+ * Gives up what idles here while others wait: at once what is more than this
+ * worker's share, and of its share what nobody has needed for a while. (To
+ * open a connection costs a hundred statements: one that is idle for a moment
+ * only must not wander to and fro.)
+ */
 static void give_to_others(struct pool *pool)
 {
 	struct pools *pools = pool->pools;
@@ -431,11 +440,11 @@ static void give_to_others(struct pool *pool)
 
 	if (!page_waiting_elsewhere(pools->page, pools->worker, pool->slot))
 		return;
-	if (pool->n_waiting && pool_held(pool) <= fair_share(pools))
-		return;
 	b = idle_of_other(pool, NULL);
-	if (b)
-		backend_close(b);
+	if (!b || (pool_held(pool) <= fair_share(pools) &&
+			  (pool->n_waiting || rested_ms(b) < SURPLUS_MS)))
+		return;
+	backend_close(b);
 }
 
 void pool_balance(struct pool *pool)
@@ -626,6 +635,7 @@ void pool_tick(struct pool *pool, uint64_t now)
 	pool_count_period(pool, now);
 	tell_stuck(pool);
 	open_reserve(pool, now);
-	if (pool->n_waiting)
+	if (pool->n_waiting || page_waiting_elsewhere(pool->pools->page,
+				       pool->pools->worker, pool->slot))
 		pool_touch(pool);
 }

@@ -171,6 +171,9 @@ struct backend {
 		struct reply *ring;
 		uint32_t head, len, cap; /* cap: a power of two */
 	} replies;
+	/* What its tenant asks of it, as long as that may have to be asked
+	 * elsewhere: the tenant's, and here so that nobody allocates. */
+	struct buf kept;
 	uint64_t unnamed_owner;	 /* session whose unnamed statement it holds */
 	uint64_t sequence_owner; /* session whose currval()s it holds */
 	bool is_sticky;		 /* and who may come to ask for them */

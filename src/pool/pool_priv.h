@@ -12,6 +12,9 @@ enum {
 	BACKOFF_FIRST_MS = 50,
 	BACKOFF_MAX_MS = 3000,
 	RESERVE_AFTER_MS = 200, /* all stuck for so long: open a reserve */
+	RESTED_MS = 100,	/* idle for so long: is it alive? */
+	SURPLUS_MS = 300,	/* idle for so long: nobody here needs it */
+	RING_MS = 10,		/* at most so often the others are rung */
 	CLEANING_MS = 5000,	/* a backend not clean by then is closed */
 	RECENT_MS = 60 * 1000,	/* a period of the averages */
 };
@@ -41,6 +44,7 @@ struct pool {
 	struct list waiting; /* leases, longest first */
 	uint32_t n_waiting;
 	bool is_paused;
+	uint64_t rung_at;
 	uint64_t retry_at; /* no connect before that */
 	uint64_t backoff_ms;
 	struct fault trouble; /* of the last failed connect */

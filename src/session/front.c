@@ -20,6 +20,7 @@ static void front_attach(struct session *s, struct backend *b)
 	s->backend = b;
 	s->is_keeping = true;
 	s->kept_in_batch = s->in_batch;
+	b->kept.len = 0;
 	s->request_us = loop_now_us(s->door->loop);
 	b->transaction_us = s->request_us;
 	backend_lend(b, &relay_ops, s);
@@ -650,16 +651,16 @@ void front_is_heard(struct session *s)
 {
 	s->is_keeping = false;
 	s->n_reruns = 0;
-	if (s->kept.len)
-		buf_deinit(&s->kept);
 }
 
 static void keep(struct session *s, struct slice bytes)
 {
-	if (s->kept.len + bytes.len > RERUN_MAX)
+	struct buf *kept = &s->backend->kept;
+
+	if (kept->len + bytes.len > RERUN_MAX)
 		front_is_heard(s);
 	else
-		buf_append_slice(&s->kept, bytes);
+		buf_append_slice(kept, bytes);
 }
 
 /*
@@ -675,7 +676,7 @@ static bool may_ask_again(const struct session *s)
 		return false;
 	if (s->state == SESSION_RESTORING)
 		return true; /* it was not asked yet */
-	return s->kept.len && !s->residue && !s->is_native && !s->has_large &&
+	return s->is_keeping && !s->residue && !s->is_native && !s->has_large &&
 	       !s->front_left && asked_us < RERUN_YOUNG_MS * 1000;
 }
 
@@ -691,9 +692,8 @@ bool front_asks_again(struct session *s)
 	relay_undo(s, 0);
 	if (!is_restoring) {
 		s->in_batch = s->kept_in_batch;
-		stream_unread(&s->stream, buf_slice(&s->kept));
+		stream_unread(&s->stream, buf_slice(&s->backend->kept));
 	}
-	buf_deinit(&s->kept);
 	s->is_keeping = false;
 	s->is_skipping = false;
 	s->is_barred = false;
@@ -719,7 +719,7 @@ size_t front_input(struct session *s, struct slice bytes)
 
 		if (!n)
 			break;
-		if (s->is_keeping)
+		if (s->is_keeping && s->backend)
 			keep(s, slice_of(rest.data, n));
 		used += n;
 	}

@@ -236,7 +236,6 @@ static void session_release(struct session *s)
 	residue_unpin(s);
 	listen_drop(s);
 	names_clear(s);
-	buf_deinit(&s->kept);
 	statement_unref(s->unnamed);
 	s->unnamed = NULL;
 	free(s->doom);

@@ -94,10 +94,7 @@ struct session {
 	struct fault *doom;	     /* FATAL once what is owed has come */
 	struct names *names;	     /* its prepared statements; NULL: none */
 	struct statement *unnamed;   /* ref; its unnamed statement */
-	/* What it has said since it got its backend, while nothing of it was
-	 * answered. */
-	struct buf kept;
-	uint64_t state_at; /* loop_now() */
+	uint64_t state_at;	     /* loop_now() */
 	uint64_t connected_at;
 	uint64_t request_us; /* loop_now_us() of the exchange's start */
 	uint32_t pid;	     /* ours, not the server's */
@@ -118,7 +115,7 @@ struct session {
 	bool is_skipping;      /* drop messages until Sync */
 	bool is_dropping;      /* front_left bytes go nowhere */
 	bool in_batch;	       /* extended messages without a Sync yet */
-	bool is_keeping;       /* in kept */
+	bool is_keeping;       /* nothing was answered yet: keep what it says */
 	bool kept_in_batch;    /* in_batch as it was before that */
 	bool is_out_of_step;   /* the server will end it: read no more */
 	bool was_rolled_back;  /* its last transaction */

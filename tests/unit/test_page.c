@@ -258,6 +258,27 @@ static void test_killed_takers(void **state)
 	assert_int_equal(page_pool_used(page, 1), 0);
 }
 
+/* A pool is stuck when nobody in any worker gets anything done with it. */
+static void test_stuck_pools(void **state)
+{
+	struct page *page = *state;
+
+	assert_false(page_pool_is_stuck(page, 0));
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(
+			page_permit_take(page, i % 2, 0, 10, 10), PAGE_TAKEN);
+	assert_false(page_pool_is_stuck(page, 0));
+	page_stuck_set(page, 0, 0, 2);
+	assert_false(page_pool_is_stuck(page, 0));
+	page_stuck_set(page, 1, 0, 1);
+	assert_true(page_pool_is_stuck(page, 0));
+	assert_false(page_pool_is_stuck(page, 1));
+	page_worker_died(page, 0);
+	assert_true(page_pool_is_stuck(page, 0));
+	page_worker_died(page, 1);
+	assert_false(page_pool_is_stuck(page, 0));
+}
+
 static void test_pauses(void **state)
 {
 	struct page *page = *state;
@@ -303,6 +324,7 @@ int main(void)
 		PAGE_TEST(test_pool_slots),
 		PAGE_TEST(test_two_bounds),
 		PAGE_TEST(test_waiting),
+		PAGE_TEST(test_stuck_pools),
 		PAGE_TEST(test_caps),
 		PAGE_TEST(test_bells),
 		PAGE_TEST(test_concurrent_takers),

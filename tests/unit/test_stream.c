@@ -571,6 +571,65 @@ static void test_loop_runs_until_output_has_left(void **state)
 	owner_destroy(o);
 }
 
+/* The end comes behind what was written, and the other way stays open. */
+static void test_end_is_half_of_a_close(void **state)
+{
+	struct owner *o = owner_tcp();
+	CLEANUP(buf_deinit) struct buf answer = { 0 };
+
+	(void)state;
+	fill(o, 300000);
+	stream_end(&o->s);
+	fill(o, 10); /* too late */
+	turn_until(o->loop, peer_read(o, &answer));
+	assert_int_equal(answer.len, 300000);
+	peer_send(o, "heard", 5);
+	turn_until(o->loop, o->got.len == 5);
+	assert_int_equal(o->n_eof, 0);
+	owner_destroy(o);
+}
+
+/* What is put back comes before what waits, and before what comes. */
+static void test_unread_comes_first(void **state)
+{
+	struct owner *o = owner_unix(SOCK_STREAM);
+
+	(void)state;
+	o->take = 0;
+	peer_send(o, "two ", 4);
+	turn_until(o->loop, o->n_input);
+	stream_unread(&o->s, SLICE("one "));
+	assert_true(slice_is(stream_pending(&o->s), "one two "));
+	o->take = 1;
+	peer_send(o, "three", 5);
+	turn_until(o->loop, o->got.len);
+	assert_true(slice_is(buf_slice(&o->got), "one two three"));
+	stream_unread(&o->s, SLICE("again"));
+	assert_true(slice_is(stream_pending(&o->s), "again"));
+	owner_destroy(o);
+}
+
+/* It does not wait for poll, and reads once. */
+static void test_look_reads_now(void **state)
+{
+	struct owner *o = owner_unix(SOCK_STREAM);
+
+	(void)state;
+	stream_look(&o->s);
+	assert_int_equal(o->n_input, 0);
+	peer_send(o, "news", 4);
+	close(peer_take(o));
+	stream_look(&o->s);
+	assert_int_equal(o->n_input, 1);
+	assert_int_equal(o->n_eof, 0);
+	stream_look(&o->s);
+	assert_int_equal(o->n_eof, 1);
+	stream_look(&o->s);
+	turn_some(o->loop);
+	assert_int_equal(o->n_eof, 1);
+	owner_destroy(o);
+}
+
 static void test_closing_twice(void **state)
 {
 	struct owner *o = owner_unix(SOCK_STREAM);
@@ -614,6 +673,9 @@ int main(void)
 		cmocka_unit_test(test_finish_is_no_reset),
 		cmocka_unit_test(test_finish_inside_input),
 		cmocka_unit_test(test_loop_runs_until_output_has_left),
+		cmocka_unit_test(test_end_is_half_of_a_close),
+		cmocka_unit_test(test_unread_comes_first),
+		cmocka_unit_test(test_look_reads_now),
 		cmocka_unit_test(test_closing_twice),
 	};
 
