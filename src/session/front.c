@@ -644,68 +644,6 @@ static bool is_clogged(struct session *s)
 		       s->backend->replies.len > REPLIES_MAX);
 }
 
-/* ---- asking again
- * ------------------------------------------------------------ */
-
-void front_is_heard(struct session *s)
-{
-	s->is_keeping = false;
-	s->n_reruns = 0;
-}
-
-static void keep(struct session *s, struct slice bytes)
-{
-	struct buf *kept = &s->backend->kept;
-
-	if (kept->len + bytes.len > RERUN_MAX)
-		front_is_heard(s);
-	else
-		buf_append_slice(kept, bytes);
-}
-
-/*
- * Nobody can tell whether a server had begun with what it was asked when it
- * went. Of a statement that only looks, it does not matter. Of one that has
- * run for a while it does: it may have been ended on purpose.
- */
-static bool may_ask_again(const struct session *s)
-{
-	uint64_t asked_us = loop_now_us(s->door->loop) - s->request_us;
-
-	if (s->pins || s->n_reruns == RERUNS)
-		return false;
-	if (s->state == SESSION_RESTORING)
-		return true; /* it was not asked yet */
-	return s->is_keeping && !s->residue && !s->is_native && !s->has_large &&
-	       !s->front_left && asked_us < RERUN_YOUNG_MS * 1000;
-}
-
-bool front_asks_again(struct session *s)
-{
-	bool is_restoring = s->state == SESSION_RESTORING;
-
-	if (!may_ask_again(s))
-		return false;
-	s->n_reruns++;
-	metrics_inc(&s->door->metrics, METRIC_reruns);
-	log_debug(&s->log, "session.rerun", "the server went without a word");
-	relay_undo(s, 0);
-	if (!is_restoring) {
-		s->in_batch = s->kept_in_batch;
-		stream_unread(&s->stream, buf_slice(&s->backend->kept));
-	}
-	s->is_keeping = false;
-	s->is_skipping = false;
-	s->is_barred = false;
-	s->shows_channels = false;
-	s->residue = 0;
-	s->backend = NULL;
-	session_enter(s, SESSION_READY);
-	return true;
-}
-
-/* ------------------------------------------------------------------------- */
-
 size_t front_input(struct session *s, struct slice bytes)
 {
 	size_t used = 0;
@@ -720,7 +658,7 @@ size_t front_input(struct session *s, struct slice bytes)
 		if (!n)
 			break;
 		if (s->is_keeping && s->backend)
-			keep(s, slice_of(rest.data, n));
+			loss_keep(s, slice_of(rest.data, n));
 		used += n;
 	}
 	if (s->flavour)

@@ -690,7 +690,7 @@ static size_t on_relay_input(
 	size_t used = 0;
 
 	if (s->is_keeping && s->state == SESSION_ACTIVE && !is_last_word(bytes))
-		front_is_heard(s);
+		loss_heard(s);
 	while (used < bytes.len && s->backend == b && !s->is_nonsense) {
 		struct slice rest = slice_from(bytes, used);
 		size_t n = b->body_left ? relay_body(s, b, rest, &run)
@@ -721,112 +721,10 @@ static size_t on_relay_input(
 	return used;
 }
 
-/* ---- losing it
- * ---------------------------------------------------------------------- */
-
-static void lost_fault(struct session *s, struct slice error, struct fault *f)
-{
-	struct slice text = pg_error_field(error, 'M');
-
-	if (s->tx != 'I' && s->residue & SQL_COMMITS)
-		fault_set(f, FAULT_OUTCOME_UNKNOWN, NULL);
-	else if (slice_is(pg_error_field(error, 'C'), "57P01"))
-		fault_set(f, FAULT_SHUTDOWN, "%.*s", (int)MIN(text.len, 200),
-			text.data);
-	else if (text.len)
-		fault_set(f, FAULT_CONNECTION_LOST,
-			"the server closed the connection: %.*s",
-			(int)MIN(text.len, 180), text.data);
-	else
-		fault_set(f, FAULT_CONNECTION_LOST,
-			"the server closed the connection unexpectedly");
-}
-
-/* Each exchange that was on its way fails; the client stays. */
-static void fail_exchanges(
-	struct session *s, const struct fault *f, uint32_t n_ready)
-{
-	struct buf *out = &s->door->out;
-
-	for (uint32_t i = 0; i < n_ready; i++) {
-		pg_put_fault(out, "ERROR", f);
-		pg_put_ready(out, 'I');
-	}
-	if (s->in_batch) {
-		if (!n_ready)
-			pg_put_fault(out, "ERROR", f);
-		s->is_skipping = true;
-	}
-	session_send(s);
-}
-
-static uint32_t count_ready(struct backend *b)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < b->replies.len; i++) {
-		const struct reply *r = backend_reply(b, i);
-
-		n += reply_ends_ready(r) && !(r->flags & REPLY_INJECTED);
-	}
-	return n;
-}
-
-/* The server goes, or was told to end one of its processes: no fault of this
- * client's. Any other FATAL is about the client. */
-static bool is_about_server(struct slice error)
-{
-	return !error.len ||
-	       slice_starts_with(pg_error_field(error, 'C'), SLICE("57P0"));
-}
-
-/* Can the client go on with another backend as if only this exchange had
- * failed? */
-static bool may_stay(struct session *s, struct backend *b, struct slice error)
-{
-	bool is_cut = b->body_left && !s->is_swallowing;
-
-	return s->state == SESSION_ACTIVE && s->tx == 'I' && !s->pins &&
-	       !is_cut && !s->front_left && !s->is_uncertain &&
-	       is_about_server(error);
-}
-
-/* The last words of the server are the client's, but for those about a
- * COMMIT: they would be taken for a failure. */
-static void end_with(
-	struct session *s, const struct fault *f, struct slice error)
-{
-	if (s->has_eof && !error.len)
-		session_finish(s);
-	else if (error.len && f->code != FAULT_OUTCOME_UNKNOWN)
-		session_fatal_raw(s, error);
-	else
-		session_fatal(s, f);
-}
-
 static void on_relay_lost(void *tenant, struct backend *b, struct slice error)
 {
-	struct session *s = tenant;
-	uint32_t n_ready = count_ready(b);
-	struct fault f;
-
-	if (front_asks_again(s)) {
-		session_continue(s);
-		return;
-	}
-	lost_fault(s, error, &f);
-	relay_undo(s, 0);
-	if (s->has_eof || !may_stay(s, b, error)) {
-		end_with(s, &f, error);
-		return;
-	}
-	s->backend = NULL;
-	s->residue = 0;
-	s->in_copy = false;
-	s->is_barred = false;
-	session_enter(s, SESSION_READY);
-	fail_exchanges(s, &f, n_ready);
-	session_continue(s);
+	(void)b;
+	loss_met(tenant, error);
 }
 
 static void on_relay_drained(void *tenant, struct backend *b)

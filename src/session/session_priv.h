@@ -9,6 +9,7 @@
  *   front.c     what the client says
  *   prepared.c  the client's names for statements
  *   relay.c     what the server says
+ *   loss.c      a server connection is lost
  *   residue.c   what a transaction left behind: settings and pins
  *   listen.c    LISTEN and NOTIFY
  *   cancel.c    cancel keys
@@ -228,11 +229,6 @@ size_t front_input(struct session *s, struct slice bytes);
 void front_parameter(struct session *s, struct slice body);
 /* The client says no more: is it still to hear something? */
 bool front_hears_out(struct session *s);
-/* The backend has gone before it said anything. True: what the client asked
- * is asked again. */
-bool front_asks_again(struct session *s);
-/* An answer has come: what is kept need not be. */
-void front_is_heard(struct session *s);
 
 /* The exchange the client waits for fails here; the next one may not. */
 void front_fail(struct session *s, const struct fault *f);
@@ -245,6 +241,14 @@ void relay_settled(struct session *s);
 void relay_undo(struct session *s, uint32_t from);
 /* The client goes: its entries keep no pointer to it. */
 void relay_forget(struct backend *b);
+
+/* loss.c */
+/* While is_keeping: what the client has said to its backend. */
+void loss_keep(struct session *s, struct slice bytes);
+/* An answer has come: it will not be asked again. */
+void loss_heard(struct session *s);
+/* Its backend is lost; error: the server's FATAL, or empty. */
+void loss_met(struct session *s, struct slice error);
 
 /* residue.c */
 bool residue_needs_restore(struct session *s);
