@@ -24,7 +24,7 @@ import events  # noqa: E402
 import logins  # noqa: E402
 import memory  # noqa: E402
 import throughput  # noqa: E402
-from gateway import GATEWAYS, PASSWORD, Howdah  # noqa: E402
+from gateway import GATEWAYS, Howdah  # noqa: E402
 from postgres import Cluster  # noqa: E402
 from stats import table  # noqa: E402
 
@@ -78,13 +78,13 @@ class Bench:
         }[kind]
 
     @contextlib.contextmanager
-    def started(self, *names, auth="trust", secret=PASSWORD):
+    def started(self, *names, auth="trust", users=None):
         """Gateways of these names, up for the length of the block."""
         with contextlib.ExitStack() as stack:
             self.running = []
             for name in names:
                 kind = self.kinds[name]
-                gateway = GATEWAYS[kind](self.cluster, secret=secret,
+                gateway = GATEWAYS[kind](self.cluster, users=users,
                                          **self._settings(kind, auth))
                 gateway.name = name
                 stack.enter_context(gateway)

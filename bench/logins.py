@@ -8,6 +8,7 @@ from pgclient import Client, ScramKeys
 from procfs import cpu_seconds
 from stats import Sample, table
 
+USER = "visitor"
 PASSWORD = "a password"
 
 
@@ -23,7 +24,7 @@ def verifier(password, iterations=4096):
 def one_round(gateway, keys, n):
     before, began = cpu_seconds(gateway.pid), time.monotonic()
     for _ in range(n):
-        Client(gateway, keys=keys).close()
+        Client(gateway, user=USER, keys=keys).close()
     return ((cpu_seconds(gateway.pid) - before) / n * 1000,
             n / (time.monotonic() - began))
 
@@ -32,9 +33,10 @@ def measure(bench):
     keys = ScramKeys(PASSWORD)
     secret = verifier(PASSWORD)
     rounds = {name: [] for name in bench.pair}
-    with bench.started(*bench.pair, auth="scram", secret=secret):
+    bench.cluster.sql(f"CREATE ROLE {USER} LOGIN")
+    with bench.started(*bench.pair, auth="scram", users={USER: secret}):
         for gateway in bench.running:
-            Client(gateway, keys=keys).close()
+            Client(gateway, user=USER, keys=keys).close()
         for n in range(bench.rounds):
             for gateway in bench.running:
                 bench.progress(f"{bench.n_logins} SCRAM logins, round {n + 1} "

@@ -287,6 +287,17 @@ static void probe_setting(
 	buf_put_cstr(&p->of_client, value);
 }
 
+/* Nobody else may see it, so its backend goes with the client. Without a
+ * table in it it is not worth a backend: unless that also holds what
+ * currval() has to answer. */
+static void probe_temp_schema(struct session *s)
+{
+	if (s->uses_sequences && s->backend->sequence_owner == s->log.id)
+		s->probe->pins |= PIN_TEMP;
+	else
+		s->backend->must_close = true;
+}
+
 static void probe_row(struct session *s, struct slice body)
 {
 	struct reader r = reader_of(body);
@@ -299,7 +310,7 @@ static void probe_row(struct session *s, struct slice body)
 		kind.len != 1)
 		return;
 	if (kind.data[0] == 'm')
-		s->backend->must_close = true; /* others would see it */
+		probe_temp_schema(s);
 	if (kind.data[0] == 'l')
 		buf_put_cstr(&p->channels, name);
 	else if (kind.data[0] == 's')

@@ -15,13 +15,14 @@ PASSWORD = "postgres"
 
 
 class Gateway:
-    """One running gateway in front of one cluster. `secret` is what it knows
-    of user postgres: a password or a SCRAM verifier. `settings` are its own:
-    environment variables or lines of an ini file."""
+    """One running gateway in front of one cluster. It knows the password of
+    user postgres, and of others what `users` says: a password or a SCRAM
+    verifier. `settings` are its own: environment variables or lines of an ini
+    file."""
 
     name = None
 
-    def __init__(self, cluster, secret=PASSWORD, **settings):
+    def __init__(self, cluster, users=None, **settings):
         self.cluster = cluster
         self.settings = settings
         self.host = "127.0.0.1"
@@ -31,7 +32,9 @@ class Gateway:
         os.chmod(self.dir, 0o755)
         self.userlist = f"{self.dir}/userlist.txt"
         with open(self.userlist, "w", encoding="utf-8") as f:
-            f.write(f'"postgres" "{secret}"\n')
+            for user, secret in {"postgres": PASSWORD,
+                                 **(users or {})}.items():
+                f.write(f'"{user}" "{secret}"\n')
 
     def command(self):
         """The command line and the environment that start it."""
