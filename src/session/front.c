@@ -417,8 +417,9 @@ static bool query_is_virtual(struct session *s, struct slice sql)
 	if (slice_is(sql, asyncpg_reset)) {
 		answer_asyncpg_reset(s);
 		listen_drop(s);
-	} else if (slice_is_nocase(sql, "DISCARD ALL") ||
-		   slice_is_nocase(sql, "DISCARD ALL;")) {
+	} else if (!s->uses_sequences &&
+		   (slice_is_nocase(sql, "DISCARD ALL") ||
+			   slice_is_nocase(sql, "DISCARD ALL;"))) {
 		names_clear(s);
 		listen_drop(s);
 		pg_put_complete(out, "DISCARD ALL");
