@@ -181,7 +181,7 @@ static void on_query(struct console *c, struct slice body)
 	struct slice text = slice_of(body.data, slice_find(body, '\0'));
 	struct slice rest = text, statement;
 
-	portal_drop(c);
+	extended_drop(c);
 	c->is_simple = true;
 	buf_append_slice(&c->text, text);
 	c->text_at = 0;
@@ -229,7 +229,7 @@ static void on_message(struct console *c, char type, struct slice body)
 		break; /* of a COPY that has failed: ignored, as PostgreSQL does
 			*/
 	default:
-		portal_message(c, type, body);
+		extended_message(c, type, body);
 	}
 }
 
@@ -345,7 +345,7 @@ void console_end(struct session *s)
 	c->session = NULL;
 	command_clear(c);
 	table_deinit(&c->gather.records);
-	portal_deinit(c);
+	extended_deinit(c);
 	buf_deinit(&c->text);
 	free(c->user);
 	free(c->database);

@@ -3,14 +3,15 @@
 /*
  * What the files of the admin console share.
  *
- *   admin.c     texts and commands
- *   console.c   one console client: its messages, one command at a time
- *   portal.c    the extended protocol, formats of rows
- *   gather.c    asking all workers
- *   source.c    what one worker answers
- *   sockets.c   the same: rows of clients and server connections
- *   show.c      rows made of what all have answered
- *   command.c   PAUSE and its kin
+ *   admin.c             texts and commands
+ *   console.c           one console client: one command at a time
+ *   console_extended.c  what it says in the extended protocol
+ *   console_rows.c      rows on their way to it
+ *   gather.c            asking all workers
+ *   source.c            what one worker answers
+ *   sockets.c           the same: rows of clients and server connections
+ *   show.c              rows made of what all have answered
+ *   command.c           PAUSE and its kin
  *
  * A command is a row of proto/admin.def with a step function. It is called
  * when the command begins, and again whenever what it waited for is there
@@ -78,8 +79,7 @@ struct console {
 	uint32_t binary; /* a bit for each column of the portal */
 };
 
-/* ---- console.c ------------------------------------------------------------
- */
+/* ---- console.c --------------------------------------------------------- */
 
 /* Carries out c->command, which is set. */
 void console_start(struct console *c);
@@ -93,24 +93,24 @@ void console_notice(struct console *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void console_wait(struct console *c, uint64_t ms);
 void console_step(struct console *c);
 
-/* ---- portal.c --------------------------------------------------------------
- */
+/* ---- console_extended.c ------------------------------------------------ */
 
 /* One message of the extended protocol. False: it is none. */
-bool portal_message(struct console *c, char type, struct slice body);
-void portal_drop(struct console *c);
-void portal_deinit(struct console *c);
+bool extended_message(struct console *c, char type, struct slice body);
+void extended_drop(struct console *c);
+void extended_deinit(struct console *c);
+
+/* ---- console_rows.c ---------------------------------------------------- */
+
 /* False: not all has left; the step is called when there is room. */
 bool rows_send(struct console *c);
 
-/* ---- command.c --------------------------------------------------------------
- */
+/* ---- command.c --------------------------------------------------------- */
 
 /* What PAUSE has begun is taken back. */
 void command_unpause(struct console *c);
 
-/* ---- gather.c --------------------------------------------------------------
- */
+/* ---- gather.c ---------------------------------------------------------- */
 
 /* Asks all workers, this one included, what source has for the command's
  * database. The step comes next when all have answered, or GATHER_MS are

@@ -13,7 +13,7 @@
  *   residue.c   what a transaction left behind: settings and pins
  *   listen.c    LISTEN and NOTIFY
  *   cancel.c    cancel keys
- *   console.c   the admin console
+ *   console.c   the admin console; console.h lists its files
  */
 #include "auth/auth.h"
 #include "metrics/metrics.h"
