@@ -14,8 +14,7 @@ enum {
 	SUPERVISOR_MS = 5000,
 };
 
-/* ---- databases
- * ----------------------------------------------------------------- */
+/* ---- databases --------------------------------------------------------- */
 
 static uint64_t n_servers(const struct record *r)
 {
@@ -70,8 +69,7 @@ static bool knows_database(struct console *c)
 	return false;
 }
 
-/* ---- PAUSE, RESUME
- * ----------------------------------------------------------------- */
+/* ---- PAUSE, RESUME ----------------------------------------------------- */
 
 static bool pause_failed(struct console *c, enum page_pause outcome)
 {
@@ -148,8 +146,7 @@ void command_resume(struct console *c)
 	console_done(c);
 }
 
-/* ---- RECONNECT, WAIT_CLOSE, KILL
- * ------------------------------------------------------- */
+/* ---- RECONNECT, WAIT_CLOSE, KILL --------------------------------------- */
 
 void command_reconnect(struct console *c)
 {
@@ -208,8 +205,7 @@ void command_kill(struct console *c)
 	}
 }
 
-/* ---- the configuration
- * --------------------------------------------------------------------- */
+/* ---- the configuration ------------------------------------------------- */
 
 static uint64_t n_answers(struct console *c)
 {
@@ -337,8 +333,7 @@ void command_set(struct console *c)
 	}
 }
 
-/* ---- what is not done
- * ------------------------------------------------------------------------ */
+/* ---- what is not done -------------------------------------------------- */
 
 void command_nothing(struct console *c)
 {

@@ -16,8 +16,7 @@ enum {
 	NOTICE_MAX = 256
 };
 
-/* ---- answers
- * ------------------------------------------------------------------ */
+/* ---- answers ----------------------------------------------------------- */
 
 static bool is_busy(const struct console *c)
 {
@@ -70,8 +69,7 @@ void console_notice(struct console *c, const char *fmt, ...)
 	session_send(c->session);
 }
 
-/* ---- commands
- * ----------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------- */
 
 static void log_command(struct console *c)
 {
@@ -173,8 +171,7 @@ void console_cancel(struct session *s)
 	console_step(c);
 }
 
-/* ---- messages
- * ------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------- */
 
 static void on_query(struct console *c, struct slice body)
 {
@@ -278,8 +275,7 @@ size_t console_input(struct session *s, struct slice bytes)
 	return s->state == SESSION_CONSOLE ? used : bytes.len;
 }
 
-/* ---- beginning and end
- * ------------------------------------------------------------ */
+/* ---- beginning and end ------------------------------------------------- */
 
 static void greet(struct session *s, const struct startup_who *who)
 {

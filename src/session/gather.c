@@ -13,8 +13,7 @@
 
 #include "session/console.h"
 
-/* ---- records
- * ----------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------- */
 
 static bool record_equal(const struct table_node *node, const void *key)
 {
@@ -93,8 +92,7 @@ void gather_clear(struct console *c)
 	g->late = 0;
 }
 
-/* ---- asking
- * ------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------ */
 
 static void ask(struct console *c, int worker, uint64_t cursor)
 {
@@ -145,8 +143,7 @@ void gather_page(struct console *c, enum admin_source source)
 	console_wait(c, GATHER_MS);
 }
 
-/* ---- answers
- * -------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------- */
 
 static void settle(struct console *c)
 {
@@ -263,8 +260,7 @@ static void on_answer(struct door *door, unsigned from_worker, uint8_t kind,
 	}
 }
 
-/* ---- answering
- * -------------------------------------------------------------------- */
+/* ---- answering --------------------------------------------------------- */
 
 static void answer(struct door *door, unsigned to_worker, uint64_t id,
 	uint64_t next, struct slice page)

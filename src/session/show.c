@@ -8,8 +8,7 @@
 
 #include "session/console.h"
 
-/* ---- how they are had
- * ---------------------------------------------------------- */
+/* ---- how they are had -------------------------------------------------- */
 
 /* Worker by worker, page by page, as fast as the client reads. */
 void reach_each(struct console *c)
@@ -74,8 +73,7 @@ void show_nothing(struct console *c)
 	(void)c;
 }
 
-/* ---- fields
- * ----------------------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------ */
 
 static void put_text(struct console *c, const char *text)
 {
@@ -96,8 +94,7 @@ static void put_pair(struct console *c, const char *name, uint64_t value)
 	put_number(c, value);
 }
 
-/* ---- pools
- * ------------------------------------------------------------------------ */
+/* ---- pools ------------------------------------------------------------- */
 
 static const char *database_of(const struct record *r)
 {
@@ -164,8 +161,7 @@ void show_pools(struct console *c)
 			put_pool(c, all[i]);
 }
 
-/* ---- databases and users
- * ------------------------------------------------------------- */
+/* ---- databases and users ----------------------------------------------- */
 
 static void record_merge(struct record *to, const struct record *from)
 {
@@ -258,8 +254,7 @@ void show_users(struct console *c)
 	}
 }
 
-/* ---- statistics
- * ------------------------------------------------------------------------ */
+/* ---- statistics -------------------------------------------------------- */
 
 static struct pool_counts counts_at(const struct record *r, size_t at)
 {
@@ -384,9 +379,7 @@ void show_totals(struct console *c)
 	put_named_counts(c, "avg", &counts);
 }
 
-/* ---- how many
- * ------------------------------------------------------------------------------
- */
+/* ---- how many ---------------------------------------------------------- */
 
 static void count_database(
 	struct console *c, const char *database, const struct record *sum)
@@ -480,8 +473,7 @@ void show_memory(struct console *c)
 	}
 }
 
-/* ---- what this worker knows
- * ---------------------------------------------------------------- */
+/* ---- what this worker knows -------------------------------------------- */
 
 static void put_option(struct console *c, const char *key, enum option_id id)
 {

@@ -15,8 +15,7 @@ enum {
 	KILL_AT_ONCE = 512
 }; /* clients looked at in one turn */
 
-/* ---- records ----------------------------------------------------------------
- */
+/* ---- records ----------------------------------------------------------- */
 
 struct record *record_create(struct slice key)
 {
@@ -58,8 +57,7 @@ struct record *record_read(struct reader *page)
 	return r;
 }
 
-/* ---- pools
- * ------------------------------------------------------------------- */
+/* ---- pools ------------------------------------------------------------- */
 
 struct pool_list {
 	struct pool_stats *at;
@@ -151,8 +149,7 @@ static uint64_t source_pools(struct door *door, const char *argument,
 	return next;
 }
 
-/* ---- states, memory
- * ------------------------------------------------------------- */
+/* ---- states, memory ---------------------------------------------------- */
 
 static void add_backends(
 	void *ctx, struct pool *pool, const struct pool_stats *stats)
@@ -228,8 +225,7 @@ static uint64_t source_memory(struct door *door, const char *argument,
 	return 0;
 }
 
-/* ---- deeds
- * ------------------------------------------------------------------------ */
+/* ---- deeds ------------------------------------------------------------- */
 
 static uint64_t source_pauses(struct door *door, const char *argument,
 	uint64_t cursor, struct buf *page)
@@ -279,8 +275,7 @@ static uint64_t source_kill(struct door *door, const char *argument,
 	return source_evict(door, argument, 0, page);
 }
 
-/* -------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------ */
 
 static uint64_t source_none(struct door *door, const char *argument,
 	uint64_t cursor, struct buf *page)
