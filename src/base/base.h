@@ -11,3 +11,4 @@
 #include "base/reader.h"
 #include "base/slice.h"
 #include "base/table.h"
+#include "base/utf8.h"
