@@ -100,7 +100,12 @@ int config_set(const struct config *old, struct slice name, struct slice value,
 		fault_hint(f, "set %s and restart", option_row(id)->variable);
 		return -EINVAL;
 	}
-	buf_printf(&why, "%s: ", option_row(id)->field);
+	buf_append_str(&why, option_row(id)->field);
+	if (option_row(id)->type != OPTION_SECRET) {
+		buf_append_str(&why, " = ");
+		put_value(&why, value);
+	}
+	buf_append_str(&why, ": ");
 	if (option_parse(option_row(id), value, &parsed, &why) < 0)
 		return refuse(f, &why);
 	option_put(c, id, parsed, OPTION_BY_SET);

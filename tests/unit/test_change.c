@@ -158,7 +158,7 @@ static void test_bad_set(void **state)
 		"test_scatter cannot be changed without a restart",
 		"set HOWDAH_TEST_SCATTER and restart");
 	assert_set_fails(old, "pool_size", "many", FAULT_BAD_VALUE,
-		"pool_size: give a whole number from 1 to 10000", "");
+		"pool_size = many: give a whole number from 1 to 10000", "");
 	assert_set_fails(old, "tls_required", "yes", FAULT_BAD_VALUE,
 		"HOWDAH_TLS_REQUIRED is set without TLS; give HOWDAH_TLS_CERT "
 		"and HOWDAH_TLS_KEY",
