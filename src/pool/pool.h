@@ -379,9 +379,11 @@ struct pool_stats {
 	/* Without those apart, which are for LISTEN and replication. */
 	uint32_t n_backends[BACKEND_STATES];
 	uint32_t n_apart;
-	uint32_t n_must_close; /* when they come back */
-	uint32_t n_cancelled;  /* a cancel request is on its way to them */
-	uint32_t n_cancels;    /* requests on their way */
+	uint32_t n_reserve;	   /* beyond the pool's size */
+	uint32_t n_in_transaction; /* whose clients are idle in one */
+	uint32_t n_must_close;	   /* when they come back */
+	uint32_t n_cancelled;	   /* a cancel request is on its way to them */
+	uint32_t n_cancels;	   /* requests on their way */
 	bool is_paused;
 	struct pool_counts counts; /* since it exists */
 	struct pool_counts recent; /* in the last period or two */

@@ -27,24 +27,30 @@ static struct pool_counts counts_since(
 	};
 }
 
+static void count_backend(const struct backend *b, struct pool_stats *stats)
+{
+	if (b->is_apart) {
+		stats->n_apart++;
+		return;
+	}
+	stats->n_backends[b->state]++;
+	if (b->state == BACKEND_CLOSING)
+		return;
+	stats->n_reserve += b->is_reserve;
+	stats->n_in_transaction +=
+		b->state == BACKEND_LEASED && b->tx != 'I' && !b->replies.len;
+	stats->n_must_close += b->must_close;
+	stats->n_cancelled += !list_empty(&b->cancels);
+	list_each (cancel, &b->cancels)
+		stats->n_cancels++;
+}
+
 static void count_backends(const struct flavour *f, struct pool_stats *stats)
 {
 	for (int state = 0; state < BACKEND_STATES; state++)
-		list_each (node, &f->backends[state]) {
-			struct backend *b =
-				list_entry(node, struct backend, link);
-
-			if (b->is_apart) {
-				stats->n_apart++;
-				continue;
-			}
-			stats->n_backends[state]++;
-			stats->n_must_close +=
-				b->must_close && state != BACKEND_CLOSING;
-			stats->n_cancelled += !list_empty(&b->cancels);
-			list_each (cancel, &b->cancels)
-				stats->n_cancels++;
-		}
+		list_each (node, &f->backends[state])
+			count_backend(
+				list_entry(node, struct backend, link), stats);
 }
 
 static struct pool_stats pool_count(struct pool *pool)
