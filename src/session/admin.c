@@ -37,8 +37,12 @@ static const struct pg_column columns[] = {
 #include "proto/admin.def"
 };
 
-static const char *const column_shows[] = {
-#define ADMIN_COLUMN(show, name, type) #show,
+static const struct {
+	const char *show;
+	bool is_extra;
+} column_owners[] = {
+#define ADMIN_COLUMN(show, name, type) { #show, false },
+#define ADMIN_EXTRA(show, name, type)  { #show, true },
 #include "proto/admin.def"
 };
 
@@ -48,19 +52,26 @@ const struct admin_row *admin_row(size_t nth)
 }
 
 const struct pg_column *admin_columns(
-	const struct admin_row *row, size_t *ret_n)
+	const struct admin_row *row, size_t *ret_n, size_t *ret_n_pgbouncer)
 {
 	const struct pg_column *first = NULL;
 
 	*ret_n = 0;
+	*ret_n_pgbouncer = 0;
 	for (size_t i = 0; row->is_show && i < ARRAY_SIZE(columns); i++) {
-		if (strcmp(column_shows[i], row->name) != 0)
+		if (strcmp(column_owners[i].show, row->name) != 0)
 			continue;
 		if (!first)
 			first = &columns[i];
 		++*ret_n;
+		*ret_n_pgbouncer += !column_owners[i].is_extra;
 	}
 	return first;
+}
+
+bool admin_is_console(const char *database)
+{
+	return !strcmp(database, "howdah") || !strcmp(database, CONSOLE_NAME);
 }
 
 bool admin_is_listed(const struct admin_row *row)

@@ -45,9 +45,16 @@ struct admin_row {
 /* Every one of them, in the order of SHOW HELP; NULL after the last. */
 const struct admin_row *admin_row(size_t nth);
 
-/* The columns of a table; none of anything else. */
+/* The columns of a table; none of anything else. Ours are the last ones, and
+ * are not counted among those of PgBouncer. */
 const struct pg_column *admin_columns(
-	const struct admin_row *row, size_t *ret_n);
+	const struct admin_row *row, size_t *ret_n, size_t *ret_n_pgbouncer);
+
+/* What the console is called where PgBouncer lists itself. */
+#define CONSOLE_NAME "pgbouncer"
+
+/* Is that the console, and not a database? */
+bool admin_is_console(const char *database);
 
 /* Does SHOW HELP tell of it? */
 bool admin_is_listed(const struct admin_row *row);

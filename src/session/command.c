@@ -59,6 +59,13 @@ static bool knows_database(struct console *c)
 	const char *database = c->command.argument;
 	struct fault f;
 
+	if (database && admin_is_console(database)) {
+		fault_set(&f, FAULT_UNSUPPORTED,
+			"\"%s\" is the admin console, which %s does not touch",
+			database, c->command.row->name);
+		console_fail(c, &f);
+		return false;
+	}
 	if (!database || !strcmp(database, c->door->env.door_database) ||
 		sum_pools(c, one))
 		return true;

@@ -71,6 +71,18 @@ void console_notice(struct console *c, const char *fmt, ...)
 
 /* ---- commands ---------------------------------------------------------- */
 
+const struct pg_column *console_columns(const struct console *c,
+	const struct admin_row *row, size_t *ret_n, size_t *ret_n_all)
+{
+	size_t n_pgbouncer;
+	const struct pg_column *columns =
+		admin_columns(row, ret_n_all, &n_pgbouncer);
+
+	*ret_n = c->is_plain ? n_pgbouncer : *ret_n_all;
+	return columns;
+}
+
+/* What changes something; not what drivers say by themselves. */
 static void log_command(struct console *c)
 {
 	const struct admin_command *command = &c->command;
@@ -83,11 +95,13 @@ static void log_command(struct console *c)
 
 void console_start(struct console *c)
 {
-	size_t n;
-	const struct pg_column *columns = admin_columns(c->command.row, &n);
+	size_t n, n_all;
+	const struct pg_column *columns =
+		console_columns(c, c->command.row, &n, &n_all);
 
 	c->stage = 0;
 	c->gather.told = 0;
+	c->door->n_commands++;
 	log_command(c);
 	if (c->is_simple && n) {
 		pg_put_row_description(&c->door->out, columns, n, 0);
@@ -315,6 +329,7 @@ void console_begin(struct session *s)
 	c->user = xstrdup(who.user);
 	c->database = xstrdup(who.database);
 	c->application = slice_dup(who.application);
+	c->is_plain = !strcmp(who.database, CONSOLE_NAME);
 	list_init(&c->names);
 	table_init(&c->gather.records);
 	timer_init(&c->timer, c->door->loop, on_console_timer);

@@ -58,6 +58,7 @@ struct console {
 	char *user;
 	char *database;
 	char *application;
+	bool is_plain; /* asked for as pgbouncer: no columns of ours */
 	/* the command under way */
 	struct admin_command command; /* row NULL: none */
 	unsigned stage;
@@ -89,6 +90,9 @@ void console_fail(struct console *c, const struct fault *f);
 /* An ErrorResponse; in the extended protocol the rest is skipped. */
 void console_error(struct console *c, const struct fault *f);
 void console_notice(struct console *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The columns the client gets; ret_n_all: those that rows are made with. */
+const struct pg_column *console_columns(const struct console *c,
+	const struct admin_row *row, size_t *ret_n, size_t *ret_n_all);
 /* Calls the step again after so long. */
 void console_wait(struct console *c, uint64_t ms);
 void console_step(struct console *c);

@@ -183,7 +183,7 @@ static void on_bind(struct console *c, struct slice body)
 	struct slice portal, statement, rest;
 	struct prepared_command *p;
 	uint32_t binary = 0;
-	size_t n = 0;
+	size_t n = 0, n_all;
 
 	if (!pg_bind_names(body, &portal, &statement, &rest)) {
 		bad_message(c);
@@ -195,7 +195,7 @@ static void on_bind(struct console *c, struct slice body)
 		return;
 	}
 	if (p->command.row)
-		admin_columns(p->command.row, &n);
+		console_columns(c, p->command.row, &n, &n_all);
 	if (!read_bind(rest, n, &binary)) {
 		refuse(c, FAULT_PROTOCOL,
 			"commands of the admin console take no parameters");
@@ -229,10 +229,10 @@ static void put_description(
 {
 	struct buf *out = &c->door->out;
 	const struct pg_column *columns = NULL;
-	size_t n = 0;
+	size_t n = 0, n_all;
 
 	if (command->row)
-		columns = admin_columns(command->row, &n);
+		columns = console_columns(c, command->row, &n, &n_all);
 	if (n)
 		pg_put_row_description(out, columns, n, c->binary);
 	else

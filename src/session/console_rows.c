@@ -49,14 +49,13 @@ static void put_binary(struct buf *out, uint32_t type, struct slice text)
 }
 
 static void put_row(struct console *c, struct reader *rows,
-	const struct pg_column *columns, size_t n)
+	const struct pg_column *columns, size_t n, size_t n_all)
 {
 	struct buf *out = &c->door->out;
 	size_t begun = pg_begin_row(out, (uint16_t)n);
+	struct slice text;
 
 	for (size_t i = 0; i < n; i++) {
-		struct slice text;
-
 		check(pg_row_next(rows, &text));
 		if (!text.data)
 			pg_put_null(out);
@@ -66,6 +65,8 @@ static void put_row(struct console *c, struct reader *rows,
 			pg_put_field(out, text);
 	}
 	pg_end(out, begun);
+	for (size_t i = n; i < n_all; i++)
+		check(pg_row_next(rows, &text));
 }
 
 bool rows_send(struct console *c)
@@ -75,12 +76,12 @@ bool rows_send(struct console *c)
 	struct slice bytes = slice_from(buf_slice(&c->rows), c->rows_at);
 	struct reader rows = reader_of(bytes);
 	const struct pg_column *columns;
-	size_t n;
+	size_t n, n_all;
 
-	columns = admin_columns(c->command.row, &n);
+	columns = console_columns(c, c->command.row, &n, &n_all);
 	while (reader_left(&rows) &&
 		stream_out_len(&s->stream) + out->len <= STREAM_OUT_HIGH)
-		put_row(c, &rows, columns, n);
+		put_row(c, &rows, columns, n, n_all);
 	session_send(s);
 	c->rows_at = c->rows.len - reader_left(&rows);
 	if (reader_left(&rows))

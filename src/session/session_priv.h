@@ -161,6 +161,7 @@ struct door {
 	struct sql_scanner scanner; /* for texts that are whole */
 	struct metrics metrics;
 	uint64_t n_ids;
+	uint64_t n_commands; /* of the admin console */
 	uint32_t n_pids;
 	uint32_t n_open;
 	door_idle_fn *drained;

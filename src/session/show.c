@@ -112,6 +112,11 @@ static bool is_pool(const struct record *r)
 	return r->key_len > 0;
 }
 
+static const char *mode_of(const char *database)
+{
+	return admin_is_console(database) ? "statement" : "transaction";
+}
+
 static uint64_t n_in(const struct record *r, enum backend_state state)
 {
 	return r->sums[POOL_BACKENDS + state];
@@ -145,7 +150,10 @@ static void put_pool(struct console *c, const struct record *r)
 	put_number(c, n_in(r, BACKEND_LOGIN));
 	put_number(c, wait_us / 1000000);
 	put_number(c, wait_us % 1000000);
-	put_text(c, "transaction");
+	put_text(c, mode_of(database_of(r)));
+	put_number(c, r->sums[POOL_IN_TRANSACTION]);
+	put_number(c, r->sums[POOL_PINNED]);
+	put_number(c, r->sums[POOL_RESERVE]);
 	put_number(c, r->sums[POOL_APART]);
 	put_number(c, r->sums[POOL_CLOSE_NEEDED]);
 	put_number(c, pools_is_paused(c->door->pools, database_of(r)));
@@ -193,6 +201,21 @@ static void each_database(struct console *c, database_fn *fn)
 	}
 }
 
+/* The console has no server, and nothing pauses it. */
+static void put_console(struct console *c)
+{
+	put_text(c, CONSOLE_NAME);
+	pg_put_null(&c->rows);
+	put_number(c, socket_local_port(c->session));
+	put_text(c, CONSOLE_NAME);
+	put_text(c, CONSOLE_NAME);
+	for (int i = 0; i < 3; i++)
+		put_number(c, 0);
+	put_text(c, mode_of(CONSOLE_NAME));
+	for (int i = 0; i < 4; i++)
+		put_number(c, 0);
+}
+
 static void put_database(
 	struct console *c, const char *database, const struct record *sum)
 {
@@ -200,6 +223,10 @@ static void put_database(
 	const struct config *config = c->door->config;
 	const struct upstream_host *host = &up->hosts[0];
 
+	if (admin_is_console(database)) {
+		put_console(c);
+		return;
+	}
 	put_text(c, database);
 	put_text(c, *host->host ? host->host : host->hostaddr);
 	put_number(c, host->port);
@@ -518,11 +545,13 @@ void show_metrics(struct console *c)
 	}
 }
 
-/* Some look for PgBouncer's number to know which columns there are. */
+/* Some take the first number, and all that follows it, for PgBouncer's, to
+ * know which columns there are. */
 void show_version(struct console *c)
 {
-	put_text(c,
-		"Howdah " HOWDAH_VERSION ", a console like PgBouncer 1.18.0");
+	put_text(c, c->is_plain ? "Howdah, a console like PgBouncer 1.18.0"
+				: "Howdah " HOWDAH_VERSION
+				  ", a console like PgBouncer 1.18.0");
 }
 
 void show_help(struct console *c)

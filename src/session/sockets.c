@@ -72,23 +72,41 @@ static void put_time(struct buf *page, const struct moment *m, uint64_t ago_s)
 
 typedef int name_fn(int fd, struct sockaddr *address, socklen_t *len);
 
-/* Two fields: address and port. */
-static void put_address(
-	struct buf *page, const struct stream *s, name_fn *get_name)
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_storage room;
+};
+
+static union address address_of(const struct stream *s, name_fn *get_name)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_storage room;
-	} a = { .any.sa_family = AF_UNSPEC };
+	union address a = { .any.sa_family = AF_UNSPEC };
 	socklen_t len = sizeof(a);
-	char text[INET6_ADDRSTRLEN] = "";
-	uint16_t port = 0;
 
 	/* Before it is connected there is no socket to ask. */
 	if (s->loop && get_name(s->fd, &a.any, &len) < 0)
 		a.any.sa_family = AF_UNSPEC;
+	return a;
+}
+
+uint16_t socket_local_port(const struct session *s)
+{
+	union address a = address_of(&s->stream, getsockname);
+
+	if (a.any.sa_family == AF_INET)
+		return ntohs(a.in.sin_port);
+	return a.any.sa_family == AF_INET6 ? ntohs(a.in6.sin6_port) : 0;
+}
+
+/* Two fields: address and port. */
+static void put_address(
+	struct buf *page, const struct stream *s, name_fn *get_name)
+{
+	union address a = address_of(s, get_name);
+	char text[INET6_ADDRSTRLEN] = "";
+	uint16_t port = 0;
+
 	if (a.any.sa_family == AF_INET) {
 		inet_ntop(AF_INET, &a.in.sin_addr, text, sizeof(text));
 		port = ntohs(a.in.sin_port);

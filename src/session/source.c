@@ -59,8 +59,14 @@ struct record *record_read(struct reader *page)
 
 /* ---- pools ------------------------------------------------------------- */
 
+struct listed_pool {
+	const struct pool *pool;
+	struct pool_stats stats;
+	uint64_t n_pinned;
+};
+
 struct pool_list {
-	struct pool_stats *at;
+	struct listed_pool *at;
 	size_t n;
 	uint64_t from; /* the first slot wanted */
 };
@@ -70,18 +76,30 @@ static void list_pool(
 {
 	struct pool_list *list = ctx;
 
-	(void)pool;
 	if (stats->slot < list->from)
 		return;
 	list->at = xrealloc(list->at, (list->n + 1) * sizeof(*list->at));
-	list->at[list->n++] = *stats;
+	list->at[list->n++] = (struct listed_pool){ pool, *stats, 0 };
 }
 
 static int by_slot(const void *a, const void *b)
 {
-	const struct pool_stats *x = a, *y = b;
+	unsigned x = ((const struct listed_pool *)a)->stats.slot;
+	unsigned y = ((const struct listed_pool *)b)->stats.slot;
 
-	return (x->slot > y->slot) - (x->slot < y->slot);
+	return (x > y) - (x < y);
+}
+
+/* Only we know why a client keeps its server connection. */
+static void count_pinned(const struct door *door, struct pool_list *list)
+{
+	list_each (node, &door->sessions[SESSION_ACTIVE]) {
+		struct session *s = list_entry(node, struct session, link);
+
+		for (size_t i = 0; s->pins && i < list->n; i++)
+			list->at[i].n_pinned +=
+				list->at[i].pool == flavour_pool(s->flavour);
+	}
 }
 
 static void put_counts(uint64_t *sums, const struct pool_counts *counts)
@@ -91,17 +109,27 @@ static void put_counts(uint64_t *sums, const struct pool_counts *counts)
 	memcpy(sums, counts, sizeof(*counts));
 }
 
-static void put_pool(struct buf *page, const struct pool_stats *stats)
+static struct record *create_pool_record(const char *database, const char *user)
 {
 	CLEANUP(buf_deinit) struct buf key = { 0 };
-	CLEANUP(freep) struct record *r = NULL;
 
-	buf_put_cstr(&key, slice_str(stats->database));
-	buf_put_cstr(&key, slice_str(stats->user));
-	r = record_create(buf_slice(&key));
+	buf_put_cstr(&key, slice_str(database));
+	buf_put_cstr(&key, slice_str(user));
+	return record_create(buf_slice(&key));
+}
+
+static void put_pool(struct buf *page, const struct listed_pool *listed)
+{
+	const struct pool_stats *stats = &listed->stats;
+	CLEANUP(freep)
+	struct record *r = create_pool_record(stats->database, stats->user);
+
 	r->sums[POOL_CLIENTS] = stats->n_clients;
 	r->sums[POOL_WAITING] = stats->n_waiting;
 	r->sums[POOL_APART] = stats->n_apart;
+	r->sums[POOL_RESERVE] = stats->n_reserve;
+	r->sums[POOL_IN_TRANSACTION] = stats->n_in_transaction;
+	r->sums[POOL_PINNED] = listed->n_pinned;
 	r->sums[POOL_CLOSE_NEEDED] = stats->n_must_close;
 	r->sums[POOL_CANCELLED] = stats->n_cancelled;
 	r->sums[POOL_CANCELS] = stats->n_cancels;
@@ -128,6 +156,22 @@ static void put_worker(struct buf *page, const struct door *door)
 	record_put(page, r);
 }
 
+/* The console itself, as PgBouncer lists it: some exporters take a table
+ * without rows for a failure. Averages of it nobody needs. */
+static void put_console(struct buf *page, const struct door *door)
+{
+	CLEANUP(freep)
+	struct record *r = create_pool_record(CONSOLE_NAME, CONSOLE_NAME);
+	struct pool_counts counts = {
+		.transactions = door->n_commands,
+		.queries = door->n_commands,
+	};
+
+	r->sums[POOL_CLIENTS] = door->n_sessions[SESSION_CONSOLE];
+	put_counts(r->sums + POOL_TOTAL, &counts);
+	record_put(page, r);
+}
+
 static uint64_t source_pools(struct door *door, const char *argument,
 	uint64_t cursor, struct buf *page)
 {
@@ -135,15 +179,18 @@ static uint64_t source_pools(struct door *door, const char *argument,
 	uint64_t next = 0;
 
 	(void)argument;
-	if (!cursor)
+	if (!cursor) {
 		put_worker(page, door);
+		put_console(page, door);
+	}
 	pools_each(door->pools, list_pool, &list);
+	count_pinned(door, &list);
 	if (list.n)
 		qsort(list.at, list.n, sizeof(*list.at), by_slot);
 	for (size_t i = 0; i < list.n && !next; i++) {
 		put_pool(page, &list.at[i]);
 		if (page->len > CONSOLE_PAGE)
-			next = list.at[i].slot + 1;
+			next = list.at[i].stats.slot + 1;
 	}
 	free(list.at);
 	return next;

@@ -12,7 +12,7 @@
 
 enum {
 	CONSOLE_PAGE = 32 * 1024, /* no more is added to a page beyond that */
-	RECORD_SUMS = 27,
+	RECORD_SUMS = 32,
 	RECORD_MAXES = 2,
 };
 
@@ -38,6 +38,9 @@ enum {
 	POOL_CLIENTS,
 	POOL_WAITING,
 	POOL_APART,
+	POOL_RESERVE,
+	POOL_IN_TRANSACTION, /* their clients are idle in one */
+	POOL_PINNED,	     /* their clients keep them */
 	POOL_CLOSE_NEEDED,
 	POOL_CANCELLED,
 	POOL_CANCELS,
@@ -87,3 +90,5 @@ source_fn source_clients;
 source_fn source_servers;
 source_fn source_sockets;
 source_fn source_active_sockets;
+/* The door's port that the client has come to; 0: a unix socket. */
+uint16_t socket_local_port(const struct session *s);

@@ -7,6 +7,8 @@
  */
 #include "session/session_priv.h"
 
+#include "session/admin.h"
+
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -486,11 +488,6 @@ static void negotiate(struct session *s, const struct pg_startup *packet)
 	}
 }
 
-static bool is_console(const char *database)
-{
-	return !strcmp(database, "howdah") || !strcmp(database, "pgbouncer");
-}
-
 static bool may_console(struct session *s, const char *user)
 {
 	struct slice users = slice_str(s->door->config->admin_users);
@@ -512,7 +509,7 @@ static bool check_login(struct session *s, struct fault *f)
 			"no PostgreSQL user name specified in startup packet");
 		return false;
 	}
-	s->is_admin = is_console(st->database);
+	s->is_admin = admin_is_console(st->database);
 	if (s->is_admin && !may_console(s, st->user)) {
 		fault_set(f, FAULT_PRIVILEGE,
 			"user \"%s\" may not use the admin console", st->user);

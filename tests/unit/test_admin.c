@@ -177,13 +177,15 @@ static void test_cut_anywhere(void **state)
 static void test_rows(void **state)
 {
 	const struct admin_row *row;
-	size_t n;
+	size_t n, n_pgbouncer;
 
 	(void)state;
 	for (size_t i = 0; (row = admin_row(i)); i++) {
-		const struct pg_column *columns = admin_columns(row, &n);
+		const struct pg_column *columns =
+			admin_columns(row, &n, &n_pgbouncer);
 
 		assert_true(n <= 32);
+		assert_true(n_pgbouncer <= n);
 		assert_int_equal(n > 0, columns != NULL);
 		if (!row->is_show)
 			assert_int_equal(n, 0);
@@ -191,8 +193,14 @@ static void test_rows(void **state)
 			assert_true(n > 0);
 	}
 	row = parse("show dns_zones").row;
-	assert_string_equal(admin_columns(row, &n)[2].name, "count");
+	assert_string_equal(
+		admin_columns(row, &n, &n_pgbouncer)[2].name, "count");
 	assert_int_equal(n, 3);
+	assert_int_equal(n_pgbouncer, 3);
+	row = parse("show config").row;
+	assert_string_equal(
+		admin_columns(row, &n, &n_pgbouncer)[4].name, "variable");
+	assert_int_equal(n_pgbouncer, 4);
 }
 
 static void test_copy(void **state)
