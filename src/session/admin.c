@@ -85,8 +85,12 @@ const char *admin_arguments_text(enum admin_arguments arguments)
 	switch (arguments) {
 	case ADMIN_DATABASE:
 		return "[database]";
+	case ADMIN_VICTIM:
+		return "database";
 	case ADMIN_SETTING:
 		return "name = value";
+	case ADMIN_NAME:
+		return "name";
 	default:
 		return "";
 	}
@@ -220,6 +224,11 @@ static char *token_dup(const struct token *t)
 	}
 	copy[n] = '\0';
 	return copy;
+}
+
+static char to_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 static bool is_name(const struct token *t)
@@ -376,7 +385,8 @@ static bool is_ignored(const char *name)
 	return false;
 }
 
-/* name = value, name TO value; SESSION in front says nothing new. */
+/* name = value, name TO value; SESSION in front says nothing new. What we do
+ * not have is not looked at any further. */
 static int parse_setting(
 	struct slice rest, struct admin_command *c, struct fault *f)
 {
@@ -387,14 +397,14 @@ static int parse_setting(
 		name = next_token(&rest);
 	if (!is_name(&name))
 		return unexpected(c->row, &name, f);
-	t = next_token(&rest);
-	if (t.kind != TOKEN_EQUALS &&
-		!(t.kind == TOKEN_WORD && slice_is_nocase(t.text, "to")))
-		return unexpected(c->row, &t, f);
 	c->argument = token_dup(&name);
 	c->is_ignored = is_ignored(c->argument);
 	if (c->is_ignored)
 		return 0;
+	t = next_token(&rest);
+	if (t.kind != TOKEN_EQUALS &&
+		!(t.kind == TOKEN_WORD && slice_is_nocase(t.text, "to")))
+		return unexpected(c->row, &t, f);
 	t = next_token(&rest);
 	if (!is_name(&t))
 		return unexpected(c->row, &t, f);
@@ -403,21 +413,68 @@ static int parse_setting(
 	return t.kind == TOKEN_END ? 0 : unexpected(c->row, &t, f);
 }
 
+/* ALL is no name: the argument stays NULL. */
+static int parse_name(
+	struct slice rest, struct admin_command *c, struct fault *f)
+{
+	struct token t = next_token(&rest);
+
+	if (t.kind == TOKEN_WORD && slice_is_nocase(t.text, "prepare"))
+		t = next_token(&rest);
+	if (!is_name(&t))
+		return unexpected(c->row, &t, f);
+	if (t.kind != TOKEN_WORD || !slice_is_nocase(t.text, "all"))
+		c->argument = token_dup(&t);
+	for (char *p = c->argument; p && *p && t.kind == TOKEN_WORD; p++)
+		*p = to_lower(*p);
+	t = next_token(&rest);
+	return t.kind == TOKEN_END ? 0 : unexpected(c->row, &t, f);
+}
+
+static int parse_database(
+	struct slice rest, struct admin_command *c, struct fault *f)
+{
+	struct token t = next_token(&rest);
+
+	if (t.text.len > ADMIN_NAME_MAX) {
+		fault_set(f, FAULT_TOO_LARGE,
+			"a database's name has at most %d bytes",
+			ADMIN_NAME_MAX);
+		return -EINVAL;
+	}
+	if (is_name(&t)) {
+		c->argument = token_dup(&t);
+		t = next_token(&rest);
+	} else if (c->row->arguments == ADMIN_VICTIM) {
+		return unexpected(c->row, &t, f);
+	}
+	return t.kind == TOKEN_END ? 0 : unexpected(c->row, &t, f);
+}
+
+static int parse_nothing(
+	struct slice rest, struct admin_command *c, struct fault *f)
+{
+	struct token t = next_token(&rest);
+
+	return t.kind == TOKEN_END ? 0 : unexpected(c->row, &t, f);
+}
+
 static int parse_arguments(
 	struct slice rest, struct admin_command *c, struct fault *f)
 {
-	struct token t;
-
-	if (c->row->arguments == ADMIN_ANY)
+	switch (c->row->arguments) {
+	case ADMIN_ANY:
 		return 0;
-	if (c->row->arguments == ADMIN_SETTING)
+	case ADMIN_SETTING:
 		return parse_setting(rest, c, f);
-	t = next_token(&rest);
-	if (c->row->arguments == ADMIN_DATABASE && is_name(&t)) {
-		c->argument = token_dup(&t);
-		t = next_token(&rest);
+	case ADMIN_NAME:
+		return parse_name(rest, c, f);
+	case ADMIN_DATABASE:
+	case ADMIN_VICTIM:
+		return parse_database(rest, c, f);
+	default:
+		return parse_nothing(rest, c, f);
 	}
-	return t.kind == TOKEN_END ? 0 : unexpected(c->row, &t, f);
 }
 
 int admin_parse(

@@ -15,8 +15,14 @@ enum admin_source {
 enum admin_arguments {
 	ADMIN_NONE,
 	ADMIN_DATABASE,
+	ADMIN_VICTIM,
 	ADMIN_SETTING,
+	ADMIN_NAME,
 	ADMIN_ANY
+};
+
+enum {
+	ADMIN_NAME_MAX = 1000 /* bytes of a database's name: more than enough */
 };
 
 struct console;
@@ -65,7 +71,8 @@ const char *admin_arguments_text(enum admin_arguments arguments);
 /* A text taken apart. */
 struct admin_command {
 	const struct admin_row *row;
-	/* Owned, or NULL: the database, or the name of what is SET. */
+	/* Owned, or NULL: the database, the name of what is SET, of a
+	 * statement or of what is discarded. */
 	char *argument;
 	char *value;	 /* owned: what it is SET to, else NULL */
 	bool is_ignored; /* SET of what only PostgreSQL has */

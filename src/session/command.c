@@ -340,6 +340,44 @@ void command_set(struct console *c)
 	}
 }
 
+/* ---- what drivers say -------------------------------------------------- */
+
+/* Commands take effect at once and cannot be rolled back; but a driver that
+ * has said BEGIN looks for the status of a transaction. */
+void command_begin(struct console *c)
+{
+	c->tx = 'T';
+	console_done(c);
+}
+
+void command_end(struct console *c)
+{
+	c->tx = 'I';
+	console_done(c);
+}
+
+void command_deallocate(struct console *c)
+{
+	const char *name = c->command.argument;
+	struct fault f;
+
+	if (extended_forget(c, name)) {
+		console_done(c);
+		return;
+	}
+	fault_set(&f, FAULT_NO_STATEMENT,
+		"prepared statement \"%.63s\" does not exist", name);
+	console_fail(c, &f);
+}
+
+/* DISCARD ALL; all that is less finds nothing. */
+void command_discard(struct console *c)
+{
+	if (!c->command.argument)
+		extended_forget(c, NULL);
+	console_done(c);
+}
+
 /* ---- what is not done -------------------------------------------------- */
 
 void command_nothing(struct console *c)

@@ -32,10 +32,27 @@ static void command_clear(struct console *c)
 	c->rows_at = 0;
 }
 
+/* What it quotes of the client's words may be cut anywhere. */
+static void put_error(struct console *c, const struct fault *f)
+{
+	struct fault copy = *f;
+
+	utf8_mend(copy.text, strlen(copy.text));
+	utf8_mend(copy.detail, strlen(copy.detail));
+	utf8_mend(copy.hint, strlen(copy.hint));
+	pg_put_fault(&c->door->out, "ERROR", &copy);
+	session_send(c->session);
+}
+
+void console_ready(struct console *c)
+{
+	pg_put_ready(&c->door->out, c->tx);
+	session_send(c->session);
+}
+
 void console_error(struct console *c, const struct fault *f)
 {
-	pg_put_fault(&c->door->out, "ERROR", f);
-	session_send(c->session);
+	put_error(c, f);
 	/* The rest of a Query is dropped with it. */
 	buf_deinit(&c->text);
 	c->text_at = 0;
@@ -87,7 +104,8 @@ static void log_command(struct console *c)
 {
 	const struct admin_command *command = &c->command;
 
-	if (!command->row->is_show)
+	if (!command->row->is_show && *command->row->help &&
+		!command->is_ignored)
 		log_info(&c->session->log, "console.command", "%s%s%.63s by %s",
 			command->row->name, command->argument ? " " : "",
 			command->argument ? command->argument : "", c->user);
@@ -128,8 +146,7 @@ static void query_continue(struct console *c)
 		return;
 	buf_deinit(&c->text);
 	c->is_simple = false;
-	pg_put_ready(&c->door->out, 'I');
-	session_send(c->session);
+	console_ready(c);
 }
 
 void console_step(struct console *c)
@@ -166,9 +183,11 @@ void console_drained(struct session *s)
 		console_wait(s->console, 0);
 }
 
+/* Above the mark, what it has sent already waits for room. */
 bool console_is_busy(const struct session *s)
 {
-	return is_busy(s->console);
+	return is_busy(s->console) ||
+	       stream_out_len(&s->stream) > STREAM_OUT_HIGH;
 }
 
 void console_cancel(struct session *s)
@@ -187,11 +206,27 @@ void console_cancel(struct session *s)
 
 /* ---- messages ---------------------------------------------------------- */
 
+/* An error that a message of the simple protocol ends in. */
+static void refuse(struct console *c, enum fault_code code, const char *why)
+{
+	struct fault f;
+
+	fault_set(&f, code, "%s", why);
+	put_error(c, &f);
+	console_ready(c);
+}
+
 static void on_query(struct console *c, struct slice body)
 {
 	struct slice text = slice_of(body.data, slice_find(body, '\0'));
 	struct slice rest = text, statement;
 
+	if (text.len + 1 != body.len) {
+		refuse(c, FAULT_PROTOCOL,
+			text.len == body.len ? "invalid string in message"
+					     : "invalid message format");
+		return;
+	}
 	extended_drop(c);
 	c->is_simple = true;
 	buf_append_slice(&c->text, text);
@@ -201,16 +236,6 @@ static void on_query(struct console *c, struct slice body)
 		session_send(c->session);
 	}
 	query_continue(c);
-}
-
-static void on_function(struct console *c)
-{
-	struct fault f;
-
-	fault_set(&f, FAULT_UNSUPPORTED, "the admin console has no functions");
-	pg_put_fault(&c->door->out, "ERROR", &f);
-	pg_put_ready(&c->door->out, 'I');
-	session_send(c->session);
 }
 
 static void bad(struct console *c, const struct fault *f)
@@ -232,16 +257,48 @@ static void on_message(struct console *c, char type, struct slice body)
 		on_query(c, body);
 		break;
 	case PG_FRONT_FUNCTION_CALL:
-		on_function(c);
+		refuse(c, FAULT_UNSUPPORTED,
+			"the admin console has no functions");
 		break;
 	case PG_FRONT_COPY_DATA:
 	case PG_FRONT_COPY_DONE:
 	case PG_FRONT_COPY_FAIL:
-		break; /* of a COPY that has failed: ignored, as PostgreSQL does
-			*/
+		break; /* of a COPY that has failed: as PostgreSQL does */
 	default:
 		extended_message(c, type, body);
 	}
+}
+
+/* PostgreSQL would read it whole and then say no; here it is dropped on its
+ * way. */
+static size_t drop_long(
+	struct console *c, const struct pg_head *head, struct slice bytes)
+{
+	struct fault f;
+	size_t whole = PG_HEAD + (size_t)head->len;
+	size_t here = MIN(bytes.len, whole);
+
+	c->session->front_left = (uint32_t)(whole - here);
+	fault_set(&f, FAULT_TOO_LARGE,
+		"the admin console takes messages of up to %d bytes",
+		CONSOLE_MESSAGE_MAX);
+	if (c->is_skipping || head->type == PG_FRONT_COPY_DATA)
+		return here;
+	if (head->type == PG_FRONT_QUERY ||
+		head->type == PG_FRONT_FUNCTION_CALL)
+		refuse(c, f.code, f.text);
+	else
+		console_error(c, &f);
+	return here;
+}
+
+/* The rest of such a one. */
+static size_t drop_rest(struct session *s, struct slice bytes)
+{
+	size_t here = MIN(bytes.len, s->front_left);
+
+	s->front_left -= (uint32_t)here;
+	return here;
 }
 
 /* The bytes used; 0: wait for more. */
@@ -261,13 +318,13 @@ static size_t one_message(struct console *c, struct slice bytes)
 		bad(c, &f);
 		return 0;
 	}
-	if (result == PG_HEAD_BAD || head.len > CONSOLE_MESSAGE_MAX) {
+	if (result == PG_HEAD_BAD || head.len > pg_front_limit(head.type)) {
 		fault_set(&f, FAULT_PROTOCOL, "invalid message length");
-		fault_detail(&f, "The admin console takes up to %d bytes.",
-			CONSOLE_MESSAGE_MAX);
 		bad(c, &f);
 		return 0;
 	}
+	if (head.len > CONSOLE_MESSAGE_MAX)
+		return drop_long(c, &head, bytes);
 	if (bytes.len - PG_HEAD < head.len)
 		return 0;
 	on_message(c, head.type, slice_of(bytes.data + PG_HEAD, head.len));
@@ -280,7 +337,9 @@ size_t console_input(struct session *s, struct slice bytes)
 
 	while (s->state == SESSION_CONSOLE && !is_busy(s->console) &&
 		stream_out_len(&s->stream) <= STREAM_OUT_HIGH) {
-		size_t n = one_message(s->console, slice_from(bytes, used));
+		struct slice rest = slice_from(bytes, used);
+		size_t n = s->front_left ? drop_rest(s, rest)
+					 : one_message(s->console, rest);
 
 		if (!n)
 			break;
@@ -330,6 +389,7 @@ void console_begin(struct session *s)
 	c->database = xstrdup(who.database);
 	c->application = slice_dup(who.application);
 	c->is_plain = !strcmp(who.database, CONSOLE_NAME);
+	c->tx = 'I';
 	list_init(&c->names);
 	table_init(&c->gather.records);
 	timer_init(&c->timer, c->door->loop, on_console_timer);

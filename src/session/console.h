@@ -25,6 +25,7 @@
 
 enum {
 	CONSOLE_NAMES_MAX = 64, /* statements one client may have prepared */
+	CONSOLE_NAMES_BYTES = 256 * 1024, /* and the room they may take */
 	CONSOLE_MESSAGE_MAX = STREAM_READ_MAX - PG_HEAD, /* bytes of a body */
 	GATHER_MS = 2000, /* for the other workers to answer */
 };
@@ -48,6 +49,7 @@ struct prepared_command {
 	struct list link;
 	struct admin_command command; /* row NULL: the empty statement */
 	uint32_t n_refs;
+	size_t size;
 	char name[];
 };
 
@@ -59,6 +61,7 @@ struct console {
 	char *database;
 	char *application;
 	bool is_plain; /* asked for as pgbouncer: no columns of ours */
+	char tx;       /* I, or T behind BEGIN */
 	/* the command under way */
 	struct admin_command command; /* row NULL: none */
 	unsigned stage;
@@ -75,6 +78,7 @@ struct console {
 	bool is_skipping; /* up to Sync */
 	struct list names;
 	size_t n_names;
+	size_t names_size;
 	struct prepared_command *portal; /* ref, or NULL */
 	char *portal_name;
 	uint32_t binary; /* a bit for each column of the portal */
@@ -93,6 +97,8 @@ void console_notice(struct console *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The columns the client gets; ret_n_all: those that rows are made with. */
 const struct pg_column *console_columns(const struct console *c,
 	const struct admin_row *row, size_t *ret_n, size_t *ret_n_all);
+/* ReadyForQuery. */
+void console_ready(struct console *c);
 /* Calls the step again after so long. */
 void console_wait(struct console *c, uint64_t ms);
 void console_step(struct console *c);
@@ -101,7 +107,10 @@ void console_step(struct console *c);
 
 /* One message of the extended protocol. False: it is none. */
 bool extended_message(struct console *c, char type, struct slice body);
+/* Drops the portal. */
 void extended_drop(struct console *c);
+/* Forgets a prepared statement, or all when NULL. False: there is none. */
+bool extended_forget(struct console *c, const char *name);
 void extended_deinit(struct console *c);
 
 /* ---- console_rows.c ---------------------------------------------------- */

@@ -39,6 +39,7 @@ static void prepared_forget(struct console *c, struct prepared_command *p)
 		return;
 	list_remove(&p->link);
 	c->n_names--;
+	c->names_size -= p->size;
 	prepared_unref(p);
 }
 
@@ -51,14 +52,26 @@ void extended_drop(struct console *c)
 	c->binary = 0;
 }
 
-void extended_deinit(struct console *c)
+bool extended_forget(struct console *c, const char *name)
 {
+	struct prepared_command *p;
 	struct list *node;
 
-	extended_drop(c);
+	if (name) {
+		p = prepared_find(c, slice_str(name));
+		prepared_forget(c, p);
+		return p != NULL;
+	}
 	while ((node = list_first(&c->names)))
 		prepared_forget(
 			c, list_entry(node, struct prepared_command, link));
+	return true;
+}
+
+void extended_deinit(struct console *c)
+{
+	extended_drop(c);
+	extended_forget(c, NULL);
 }
 
 /* ---- what can be wrong ------------------------------------------------- */
@@ -104,16 +117,19 @@ static int read_one(
 	return -EINVAL;
 }
 
-static void prepare(
-	struct console *c, struct slice name, struct admin_command *command)
+/* size: of the message it came in, which is more than it takes. */
+static void prepare(struct console *c, struct slice name,
+	struct admin_command *command, size_t size)
 {
 	struct prepared_command *p = xcalloc(1, sizeof(*p) + name.len + 1);
 
 	memcpy(p->name, name.data, name.len);
 	p->n_refs = 1;
+	p->size = size;
 	p->command = *command;
 	list_push_front(&c->names, &p->link);
 	c->n_names++;
+	c->names_size += size;
 	pg_put_empty(&c->door->out, PG_BACK_PARSE_COMPLETE);
 	session_send(c->session);
 }
@@ -135,13 +151,14 @@ static void on_parse(struct console *c, struct slice body)
 			"prepared statement \"%.*s\" already exists",
 			(int)MIN(parse.name.len, 63), parse.name.data);
 		console_error(c, &f);
-	} else if (c->n_names == CONSOLE_NAMES_MAX) {
+	} else if (c->n_names == CONSOLE_NAMES_MAX ||
+		   body.len > CONSOLE_NAMES_BYTES - c->names_size) {
 		refuse(c, FAULT_TOO_LARGE,
 			"the admin console keeps no more prepared statements");
 	} else if (read_one(parse.sql, &command, &f) < 0) {
 		console_error(c, &f);
 	} else {
-		prepare(c, parse.name, &command);
+		prepare(c, parse.name, &command, body.len);
 	}
 }
 
@@ -315,8 +332,7 @@ static void on_sync(struct console *c, struct slice body)
 	(void)body;
 	c->is_skipping = false;
 	extended_drop(c);
-	pg_put_ready(&c->door->out, 'I');
-	session_send(c->session);
+	console_ready(c);
 }
 
 static void on_flush(struct console *c, struct slice body)

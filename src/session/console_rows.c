@@ -29,10 +29,6 @@ static void put_binary(struct buf *out, uint32_t type, struct slice text)
 {
 	uint64_t n = 0;
 
-	if (type == PG_TYPE_TEXT || !text.data) {
-		pg_put_field(out, text);
-		return;
-	}
 	check(num_parse_u64(text, &n) == 0);
 	switch (type) {
 	case PG_TYPE_INT4:
@@ -48,6 +44,14 @@ static void put_binary(struct buf *out, uint32_t type, struct slice text)
 	}
 }
 
+/* Names are whatever bytes a client has called itself by; a driver that is
+ * told UTF-8 may choke on others. */
+static void put_text(struct buf *out, struct slice text)
+{
+	pg_put_field(out, text);
+	utf8_mend(out->data + out->len - text.len, text.len);
+}
+
 static void put_row(struct console *c, struct reader *rows,
 	const struct pg_column *columns, size_t n, size_t n_all)
 {
@@ -59,6 +63,8 @@ static void put_row(struct console *c, struct reader *rows,
 		check(pg_row_next(rows, &text));
 		if (!text.data)
 			pg_put_null(out);
+		else if (columns[i].type == PG_TYPE_TEXT)
+			put_text(out, text);
 		else if (c->binary & BIT(i))
 			put_binary(out, columns[i].type, text);
 		else

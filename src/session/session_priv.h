@@ -289,7 +289,7 @@ void cancel_asks_drop(struct door *door);
 void console_begin(struct session *s);
 size_t console_input(struct session *s, struct slice bytes);
 void console_end(struct session *s);
-/* Is a command under way? */
+/* Is there anything it will still be answered? */
 bool console_is_busy(const struct session *s);
 void console_cancel(struct session *s);
 /* There is room for more of the answer. */

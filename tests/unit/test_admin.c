@@ -48,6 +48,11 @@ static void test_commands(void **state)
 	assert_parsed("PAUSE \"My \"\"db\"\"\"", "PAUSE", "My \"db\"", NULL);
 	assert_parsed("kill 'it''s'", "KILL", "it's", NULL);
 	assert_parsed("reload", "RELOAD", NULL, NULL);
+	assert_parsed("deallocate A", "DEALLOCATE", "a", NULL);
+	assert_parsed("deallocate prepare \"A\"", "DEALLOCATE", "A", NULL);
+	assert_parsed("DEALLOCATE ALL", "DEALLOCATE", NULL, NULL);
+	assert_parsed("DEALLOCATE \"all\"", "DEALLOCATE", "all", NULL);
+	assert_parsed("DISCARD PLANS", "DISCARD", "plans", NULL);
 	assert_parsed("set a=b", "SET", "a", "b");
 	assert_parsed("SET a = 10s", "SET", "a", "10s");
 	assert_parsed("set session a to 'x = ''y'''", "SET", "a", "x = 'y'");
@@ -59,11 +64,18 @@ static void test_commands(void **state)
 
 static void test_settings_of_drivers(void **state)
 {
-	struct admin_command c = parse("SET DateStyle = ISO, MDY");
+	static const char *const texts[] = { "SET DateStyle = ISO, MDY",
+		"set names 'utf8'", "SET TIME ZONE INTERVAL '+01:00'",
+		"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+		"set default_transaction_read_only to on" };
+	struct admin_command c;
 
 	(void)state;
-	assert_true(c.is_ignored);
-	admin_command_deinit(&c);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		c = parse(texts[i]);
+		assert_true(c.is_ignored);
+		admin_command_deinit(&c);
+	}
 	c = parse("SET pool_size = 3");
 	assert_false(c.is_ignored);
 	admin_command_deinit(&c);
@@ -97,6 +109,10 @@ static void test_what_is_wrong(void **state)
 	assert_refused("PAUSE =", "\"=\"", "PAUSE [database]");
 	assert_refused("RELOAD now", "\"now\"", "It is RELOAD.");
 	assert_refused("SHOW POOLS now", "\"now\"", "It is SHOW POOLS.");
+	assert_refused("KILL", "incomplete", "KILL database.");
+	assert_refused("KILL a b", "\"b\"", "KILL database.");
+	assert_refused("DEALLOCATE", "incomplete", "DEALLOCATE name");
+	assert_refused("DEALLOCATE a b", "\"b\"", NULL);
 	assert_refused("SET", "incomplete", "SET name = value");
 	assert_refused("SET a b", "\"b\"", NULL);
 	assert_refused("SET a = b c", "\"c\"", NULL);
@@ -118,8 +134,11 @@ static void test_long_words(void **state)
 	memcpy(text, "show ", 5);
 	assert_true(admin_parse(slice_str(text), &c, &f) < 0);
 	memcpy(text, "kill ", 5);
+	assert_true(admin_parse(slice_str(text), &c, &f) < 0);
+	assert_int_equal(f.code, FAULT_TOO_LARGE);
+	text[5 + ADMIN_NAME_MAX] = '\0';
 	assert_int_equal(admin_parse(slice_str(text), &c, &f), 0);
-	assert_int_equal(strlen(c.argument), 69994);
+	assert_int_equal(strlen(c.argument), ADMIN_NAME_MAX);
 	admin_command_deinit(&c);
 	free(text);
 }
