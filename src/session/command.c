@@ -12,6 +12,7 @@
 enum {
 	LOOK_MS = 50, /* how often what is waited for is looked at */
 	SUPERVISOR_MS = 5000,
+	REFUSED_MS = 1000, /* until a refusal is taken for that of our SET */
 };
 
 /* ---- databases --------------------------------------------------------- */
@@ -82,7 +83,9 @@ static bool pause_failed(struct console *c, enum page_pause outcome)
 {
 	struct fault f;
 
-	if (outcome == PAGE_PAUSE_CHANGED)
+	if (outcome == PAGE_PAUSE_CHANGED ||
+		(outcome == PAGE_PAUSE_SAME &&
+			c->command.row->step == command_kill))
 		return false;
 	if (outcome == PAGE_PAUSE_FULL)
 		fault_set(&f, FAULT_TOO_LARGE,
@@ -101,14 +104,45 @@ static bool pause_failed(struct console *c, enum page_pause outcome)
 	return true;
 }
 
-void command_unpause(struct console *c)
+void command_abandon(struct console *c)
 {
-	struct door *door = c->door;
-
-	if (c->stage < 2)
+	/* Its second stage has paused. */
+	if (c->command.row->step != command_pause || c->stage < 2)
 		return;
-	pools_resume(door->pools, c->command.argument);
-	gather_begin(c, ADMIN_SOURCE_pauses); /* nobody waits for the answer */
+	pools_resume(c->door->pools, c->command.argument);
+	gather_tell(c, ADMIN_SOURCE_pauses);
+	log_info(&c->session->log, "console.abandoned", "PAUSE %s",
+		c->command.argument ? c->command.argument : "");
+}
+
+/* Nobody is there to be told that it is done, and to RESUME: or who knows? A
+ * goodbye behind more than we keep would not be heard. */
+static bool is_left(struct console *c)
+{
+	const struct stream *s = &c->session->stream;
+	bool is_full = s->in_len >= s->in_limit;
+	struct fault f;
+
+	if (!is_full && !console_is_left(c))
+		return false;
+	command_abandon(c);
+	fault_set(&f, is_full ? FAULT_TOO_LARGE : FAULT_CANCELLED,
+		"%s is given up: its client has said %s", c->command.row->name,
+		is_full ? "too much meanwhile" : "goodbye");
+	console_fail(c, &f);
+	return true;
+}
+
+/* Another console may have had enough of it. */
+static bool was_resumed(struct console *c)
+{
+	struct fault f;
+
+	if (pools_is_paused(c->door->pools, c->command.argument))
+		return false;
+	fault_set(&f, FAULT_NOT_IN_STATE, "RESUME has ended this PAUSE");
+	console_fail(c, &f);
+	return true;
 }
 
 void command_pause(struct console *c)
@@ -132,6 +166,8 @@ void command_pause(struct console *c)
 		gather_begin(c, ADMIN_SOURCE_pools);
 		break;
 	default:
+		if (was_resumed(c) || is_left(c))
+			return;
 		if (!c->gather.late && !sum_pools(c, n_servers)) {
 			console_done(c);
 			return;
@@ -178,7 +214,7 @@ void command_wait_close(struct console *c)
 		gather_begin(c, ADMIN_SOURCE_pools);
 		break;
 	default:
-		if (!knows_database(c))
+		if (!knows_database(c) || is_left(c))
 			return;
 		gather_tell_late(c);
 		if (!c->gather.late && !sum_pools(c, n_close_needed)) {
@@ -198,9 +234,10 @@ void command_kill(struct console *c)
 		gather_begin(c, ADMIN_SOURCE_pools);
 		break;
 	case 1:
-		if (!knows_database(c))
+		if (!knows_database(c) ||
+			pause_failed(c, pools_pause(c->door->pools,
+						c->command.argument)))
 			return;
-		pools_pause(c->door->pools, c->command.argument);
 		gather_begin(c, ADMIN_SOURCE_pauses);
 		break;
 	case 2:
@@ -214,10 +251,14 @@ void command_kill(struct console *c)
 
 /* ---- the configuration ------------------------------------------------- */
 
+static uint64_t n_refusals(struct console *c)
+{
+	return metrics_sum(c->door->page, METRIC_reload_failures);
+}
+
 static uint64_t n_answers(struct console *c)
 {
-	return metrics_sum(c->door->page, METRIC_reloads) +
-	       metrics_sum(c->door->page, METRIC_reload_failures);
+	return metrics_sum(c->door->page, METRIC_reloads) + n_refusals(c);
 }
 
 static void ask_supervisor(
@@ -226,45 +267,43 @@ static void ask_supervisor(
 	struct door *door = c->door;
 
 	c->mark = n_answers(c);
-	c->cursor = metrics_sum(door->page, METRIC_reload_failures);
+	c->cursor = n_refusals(c);
 	c->gather.give_up_at = loop_now(door->loop) + SUPERVISOR_MS;
 	door->env.send(
 		door->env.owner, MAIL_SUPERVISOR, (uint8_t)kind, payload);
 	console_wait(c, LOOK_MS);
 }
 
-/* True when it has answered yes. Otherwise the command has failed, or is
- * looked at again. */
-static bool supervisor_agrees(struct console *c)
+static void fail_configuration(struct console *c)
 {
 	struct fault f;
 
-	if (n_answers(c) == c->mark) {
-		if (loop_now(c->door->loop) < c->gather.give_up_at) {
-			console_wait(c, LOOK_MS);
-			return false;
-		}
+	if (n_answers(c) == c->mark)
 		fault_set(&f, FAULT_NOT_READY,
 			"the supervisor has not answered within %d s",
 			SUPERVISOR_MS / 1000);
-	} else if (metrics_sum(c->door->page, METRIC_reload_failures) ==
-		   c->cursor) {
-		return true;
-	} else {
+	else if (n_refusals(c) != c->cursor)
 		fault_set(&f, FAULT_BAD_VALUE,
 			"the configuration stays as it was");
-	}
+	else
+		fault_set(&f, FAULT_NOT_IN_STATE,
+			"another SET or RELOAD has come between");
 	fault_hint(&f, "The log of the gateway says why.");
 	console_fail(c, &f);
-	return false;
 }
 
 void command_reload(struct console *c)
 {
 	if (!c->stage++)
 		ask_supervisor(c, CONTROL_RELOAD, SLICE(""));
-	else if (supervisor_agrees(c))
+	else if (n_refusals(c) != c->cursor)
+		fail_configuration(c);
+	else if (n_answers(c) != c->mark)
 		console_done(c);
+	else if (loop_now(c->door->loop) >= c->gather.give_up_at)
+		fail_configuration(c);
+	else
+		console_wait(c, LOOK_MS);
 }
 
 static const char *option_name(const char *name)
@@ -309,11 +348,30 @@ static bool is_set(struct console *c, const char *name)
 
 	if (config_set(c->door->config, slice_str(name),
 		    slice_str(c->command.value), &next, &f) < 0)
-		return true; /* it has changed its mind about it */
+		return false; /* with what has come between, it cannot be */
 	config_show(c->door->config, id, &now);
 	config_show(next, id, &wanted);
 	config_destroy(next);
 	return slice_equal(buf_slice(&now), buf_slice(&wanted));
+}
+
+/* The supervisor's answers may be to somebody else's SET; what counts is that
+ * the value is there. */
+static void wait_until_set(struct console *c, const char *name)
+{
+	uint64_t now = loop_now(c->door->loop);
+
+	if (is_set(c, name)) {
+		console_done(c);
+		return;
+	}
+	if (n_refusals(c) != c->cursor)
+		c->gather.give_up_at =
+			MIN(c->gather.give_up_at, now + REFUSED_MS);
+	if (now >= c->gather.give_up_at)
+		fail_configuration(c);
+	else
+		console_wait(c, LOOK_MS);
 }
 
 void command_set(struct console *c)
@@ -326,18 +384,14 @@ void command_set(struct console *c)
 		return;
 	}
 	name = option_name(c->command.argument);
-	if (!c->stage++) {
-		if (!is_settable(c, name))
-			return;
-		buf_printf(&payload, "%s=%s", name, c->command.value);
-		ask_supervisor(c, CONTROL_SET, buf_slice(&payload));
-	} else if (supervisor_agrees(c)) {
-		if (is_set(c, name) ||
-			loop_now(c->door->loop) >= c->gather.give_up_at)
-			console_done(c);
-		else
-			console_wait(c, LOOK_MS);
+	if (c->stage++) {
+		wait_until_set(c, name);
+		return;
 	}
+	if (!is_settable(c, name))
+		return;
+	buf_printf(&payload, "%s=%s", name, c->command.value);
+	ask_supervisor(c, CONTROL_SET, buf_slice(&payload));
 }
 
 /* ---- what drivers say -------------------------------------------------- */

@@ -8,6 +8,7 @@
  */
 #include "session/console.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,6 +191,16 @@ bool console_is_busy(const struct session *s)
 	       stream_out_len(&s->stream) > STREAM_OUT_HIGH;
 }
 
+bool console_is_left(const struct console *c)
+{
+	struct pollfd p = {
+		.fd = c->session->stream.fd,
+		.events = POLLRDHUP,
+	};
+
+	return c->session->has_eof || poll(&p, 1, 0) > 0;
+}
+
 void console_cancel(struct session *s)
 {
 	struct console *c = s->console;
@@ -197,8 +208,7 @@ void console_cancel(struct session *s)
 
 	if (!is_busy(c))
 		return;
-	if (c->command.row->step == command_pause)
-		command_unpause(c);
+	command_abandon(c);
 	fault_set(&f, FAULT_CANCELLED, NULL);
 	console_fail(c, &f);
 	console_step(c);
@@ -412,6 +422,8 @@ void console_end(struct session *s)
 
 	if (!c)
 		return;
+	if (is_busy(c))
+		command_abandon(c);
 	s->console = NULL;
 	c->session = NULL;
 	command_clear(c);

@@ -99,6 +99,9 @@ const struct pg_column *console_columns(const struct console *c,
 	const struct admin_row *row, size_t *ret_n, size_t *ret_n_all);
 /* ReadyForQuery. */
 void console_ready(struct console *c);
+/* Has the client ended its side of the connection? Asks the socket, too: what
+ * is not read yet may hide the end. */
+bool console_is_left(const struct console *c);
 /* Calls the step again after so long. */
 void console_wait(struct console *c, uint64_t ms);
 void console_step(struct console *c);
@@ -120,8 +123,8 @@ bool rows_send(struct console *c);
 
 /* ---- command.c --------------------------------------------------------- */
 
-/* What PAUSE has begun is taken back. */
-void command_unpause(struct console *c);
+/* The command is given up: what a PAUSE has begun is taken back. */
+void command_abandon(struct console *c);
 
 /* ---- gather.c ---------------------------------------------------------- */
 
@@ -132,6 +135,8 @@ void gather_begin(struct console *c, enum admin_source source);
 /* Asks c->worker, another one, for rows from c->cursor on. The step comes
  * next with rows in c->rows, and c->worker and c->cursor moved on. */
 void gather_page(struct console *c, enum admin_source source);
+/* The same of the others, and nobody waits for their answers. */
+void gather_tell(struct console *c, enum admin_source source);
 /* The timer has fired while a question is open. */
 void gather_tick(struct console *c);
 /* Tells the client which workers have not answered. */

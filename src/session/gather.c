@@ -94,17 +94,30 @@ void gather_clear(struct console *c)
 
 /* ---- asking ------------------------------------------------------------ */
 
-static void ask(struct console *c, int worker, uint64_t cursor)
+static void put_question(struct console *c, int worker, uint64_t id,
+	enum admin_source source, uint64_t cursor)
 {
 	struct door *door = c->door;
 	CLEANUP(buf_deinit) struct buf payload = { 0 };
 
-	buf_put_u64(&payload, c->gather.id);
-	buf_put_u8(&payload, (uint8_t)c->gather.source);
+	buf_put_u64(&payload, id);
+	buf_put_u8(&payload, (uint8_t)source);
 	buf_put_u64(&payload, cursor);
-	buf_append_slice(&payload, slice_str(c->command.argument));
+	if (c->command.argument)
+		buf_append_str(&payload, c->command.argument);
 	door->env.send(door->env.owner, worker, CONTROL_ADMIN_ASK,
 		buf_slice(&payload));
+}
+
+static void ask(struct console *c, int worker, uint64_t cursor)
+{
+	put_question(c, worker, c->gather.id, c->gather.source, cursor);
+}
+
+/* Under a number that no console has. */
+void gather_tell(struct console *c, enum admin_source source)
+{
+	put_question(c, MAIL_OTHERS, ++c->door->n_ids, source, 0);
 }
 
 static void open_question(struct console *c, enum admin_source source)
