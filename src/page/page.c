@@ -33,6 +33,7 @@ struct page_cells {
 	cell logins;
 	cell permits; /* of all pools and of none */
 	cell waiting; /* for all pools */
+	cell has_pool[PAGE_POOLS];
 	cell pool_permits[PAGE_POOLS];
 	cell pool_waiting[PAGE_POOLS];
 	cell pool_stuck[PAGE_POOLS];
@@ -52,7 +53,7 @@ struct page {
 	int bells[PAGE_WORKERS_MAX];
 	alignas(CACHE_LINE) pthread_mutex_t takers;
 	alignas(CACHE_LINE) _Atomic uint64_t ddl_generation;
-	_Atomic uint64_t pool_keys[PAGE_POOLS]; /* 0: free */
+	_Atomic uint64_t pool_keys[PAGE_POOLS]; /* where a worker has_pool */
 	_Atomic uint64_t paused[PAGE_PAUSED];	/* 0: free */
 };
 
@@ -211,22 +212,43 @@ static bool cell_take(
 
 /* ---- permits ---------------------------------------------------------- */
 
-int page_pool_slot(struct page *page, uint64_t key_hash, unsigned *ret_slot)
+static unsigned pool_find(struct page *page, uint64_t key_hash)
 {
-	uint64_t wanted = key_hash ? key_hash : 1;
+	unsigned unused = PAGE_POOLS;
 
-	for (unsigned i = 0; i < PAGE_POOLS; i++) {
-		unsigned slot = (unsigned)((wanted + i) % PAGE_POOLS);
-		uint64_t found = 0;
+	for (unsigned slot = 0; slot < PAGE_POOLS; slot++) {
+		bool has_users =
+			sum_cells(page, &page->cells->has_pool[slot]) != 0;
 
-		if (atomic_compare_exchange_strong(
-			    &page->pool_keys[slot], &found, wanted) ||
-			found == wanted) {
-			*ret_slot = slot;
-			return 0;
-		}
+		if (has_users && page->pool_keys[slot] == key_hash)
+			return slot;
+		if (!has_users && unused == PAGE_POOLS)
+			unused = slot;
 	}
-	return -ENOSPC;
+	return unused;
+}
+
+int page_pool_enter(struct page *page, unsigned worker, uint64_t key_hash,
+	unsigned *ret_slot)
+{
+	unsigned slot;
+
+	takers_lock(page);
+	slot = pool_find(page, key_hash);
+	if (slot < PAGE_POOLS) {
+		page->pool_keys[slot] = key_hash;
+		cells_of(page, worker)->has_pool[slot] = 1;
+		*ret_slot = slot;
+	}
+	takers_unlock(page);
+	return slot < PAGE_POOLS ? 0 : -ENOSPC;
+}
+
+void page_pool_leave(struct page *page, unsigned worker, unsigned slot)
+{
+	page_waiting_set(page, worker, slot, 0);
+	page_stuck_set(page, worker, slot, 0);
+	cells_of(page, worker)->has_pool[slot] = 0;
 }
 
 enum page_take page_permit_take(struct page *page, unsigned worker, int slot,
@@ -471,6 +493,7 @@ void page_worker_died(struct page *page, unsigned worker)
 	own->logins = 0;
 	own->permits = 0;
 	own->waiting = 0;
+	zero_cells(own->has_pool, PAGE_POOLS);
 	zero_cells(own->pool_permits, PAGE_POOLS);
 	zero_cells(own->pool_waiting, PAGE_POOLS);
 	zero_cells(own->pool_stuck, PAGE_POOLS);

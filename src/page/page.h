@@ -53,9 +53,12 @@ uint64_t page_counter_sum(struct page *page, unsigned counter);
  * pool (database and user), whose size the taker names.
  */
 
-/* A pool's slot, found or taken by the hash of its key; never given back
- * while the gateway lives. -ENOSPC when all PAGE_POOLS are in use. */
-int page_pool_slot(struct page *page, uint64_t key_hash, unsigned *ret_slot);
+/* A worker has a pool: its slot, found or taken by the hash of its key, is
+ * the same for all that have it. -ENOSPC when all PAGE_POOLS are in use. */
+int page_pool_enter(struct page *page, unsigned worker, uint64_t key_hash,
+	unsigned *ret_slot);
+/* It has it no more, and nothing of it: when nobody has, the slot is free. */
+void page_pool_leave(struct page *page, unsigned worker, unsigned slot);
 
 enum page_take {
 	PAGE_TAKEN,

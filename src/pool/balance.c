@@ -475,6 +475,7 @@ void pool_opened(struct backend *b)
 {
 	struct pool *pool = b->pool;
 
+	pool->is_proven = true;
 	if (b->apart) {
 		apart_done(b, NULL);
 		return;

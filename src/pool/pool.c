@@ -59,7 +59,7 @@ struct flavour *flavour_ref(struct flavour *f)
 	return f;
 }
 
-/* The pool outlives its flavours: it is kept for its numbers. */
+/* The pool outlives its flavours. */
 void flavour_unref(struct flavour *f)
 {
 	if (!f || --f->n_refs)
@@ -126,8 +126,8 @@ static struct pool *pool_create(struct pools *pools, struct slice database,
 
 	buf_put_cstr(&key, database);
 	buf_put_cstr(&key, user);
-	if (page_pool_slot(pools->page, page_hash(pools->page, buf_slice(&key)),
-		    &slot) < 0)
+	if (page_pool_enter(pools->page, pools->worker,
+		    page_hash(pools->page, buf_slice(&key)), &slot) < 0)
 		return NULL;
 	pool = xnew(struct pool);
 	pool->pools = pools;
@@ -148,6 +148,7 @@ static struct pool *pool_create(struct pools *pools, struct slice database,
 void pool_destroy(struct pool *pool)
 {
 	check(!pool->n_waiting && !pool->flavours.len);
+	page_pool_leave(pool->pools->page, pool->pools->worker, pool->slot);
 	list_remove(&pool->dirty);
 	pool_secret_deinit(&pool->secret);
 	table_deinit(&pool->flavours);
@@ -180,12 +181,29 @@ struct flavour *flavour_get(struct pools *pools, struct slice database,
 
 /* ---- all of them -------------------------------------------------------- */
 
+/* Nobody uses it, and it never was of use: anybody can ask for a database
+ * that does not exist. The others are kept for their numbers. */
+static struct pool *find_useless(struct pools *pools)
+{
+	pools_each_pool(pool, pools)
+	{
+		if (!pool->is_proven && !pool->flavours.len && !pool->n_waiting)
+			return pool;
+	}
+	return NULL;
+}
+
 static void on_tick(struct timer *timer)
 {
 	struct pools *pools = container_of(timer, struct pools, tick);
 	uint64_t now = loop_now(pools->loop);
+	struct pool *useless;
 
 	pools_each_pool(pool, pools) pool_tick(pool, now);
+	while ((useless = find_useless(pools))) {
+		table_remove(&pools->pools, &useless->node);
+		pool_destroy(useless);
+	}
 }
 
 static void on_turn(void *owner)

@@ -44,6 +44,7 @@ struct pool {
 	struct list waiting; /* leases, longest first */
 	uint32_t n_waiting;
 	bool is_paused;
+	bool is_proven; /* a server has let us in */
 	uint64_t rung_at;
 	uint64_t retry_at; /* no connect before that */
 	uint64_t backoff_ms;

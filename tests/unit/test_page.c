@@ -67,18 +67,39 @@ static void test_pool_slots(void **state)
 	unsigned slot;
 	unsigned again;
 
-	for (uint64_t hash = 0; hash < PAGE_POOLS; hash++) {
-		/* 1 stands for 0, which means free */
-		uint64_t key = hash ? hash * PAGE_POOLS : 0;
-
-		assert_int_equal(page_pool_slot(page, key, &slot), 0);
+	for (uint64_t key = 0; key < PAGE_POOLS; key++) {
+		assert_int_equal(page_pool_enter(page, 0, key, &slot), 0);
 		assert_false(seen[slot]);
 		seen[slot] = true;
-		assert_int_equal(page_pool_slot(page, key, &again), 0);
+		assert_int_equal(page_pool_enter(page, 1, key, &again), 0);
 		assert_int_equal(again, slot);
 	}
-	assert_int_equal(page_pool_slot(page, 5, &slot), -ENOSPC);
-	assert_int_equal(page_pool_slot(page, 0, &slot), 0);
+	assert_int_equal(page_pool_enter(page, 2, 5000, &slot), -ENOSPC);
+	assert_int_equal(page_pool_enter(page, 2, 5, &slot), 0);
+}
+
+/* A slot is free when the last worker has left it, or died. */
+static void test_pool_slots_are_given_back(void **state)
+{
+	struct page *page = *state;
+	unsigned slots[PAGE_POOLS];
+	unsigned slot;
+
+	for (uint64_t key = 0; key < PAGE_POOLS; key++) {
+		page_pool_enter(page, 0, key, &slots[key]);
+		page_pool_enter(page, 1, key, &slots[key]);
+	}
+	page_pool_leave(page, 0, slots[7]);
+	assert_int_equal(page_pool_enter(page, 0, 5000, &slot), -ENOSPC);
+	page_pool_leave(page, 1, slots[7]);
+	assert_int_equal(page_pool_enter(page, 0, 5000, &slot), 0);
+	assert_int_equal(slot, slots[7]);
+	assert_int_equal(page_pool_enter(page, 2, 7, &slot), -ENOSPC);
+	page_worker_died(page, 0);
+	assert_int_equal(page_pool_enter(page, 2, 7, &slot), 0);
+	assert_int_equal(slot, slots[7]);
+	assert_int_equal(page_pool_enter(page, 2, 8, &slot), 0);
+	assert_int_equal(slot, slots[8]);
 }
 
 static void test_two_bounds(void **state)
@@ -322,6 +343,7 @@ int main(void)
 		PAGE_TEST(test_hash_is_the_pages),
 		PAGE_TEST(test_counters_are_summed),
 		PAGE_TEST(test_pool_slots),
+		PAGE_TEST(test_pool_slots_are_given_back),
 		PAGE_TEST(test_two_bounds),
 		PAGE_TEST(test_waiting),
 		PAGE_TEST(test_stuck_pools),

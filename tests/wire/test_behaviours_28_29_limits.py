@@ -1,5 +1,6 @@
 """Behaviours 28 and 29: limits under attack; reload, drain and crashes
 under load."""
+import concurrent.futures
 import contextlib
 import os
 import resource
@@ -99,6 +100,26 @@ def test_behaviour_28_passwords_are_guessed(door):
             with door.connect() as fresh:
                 assert fresh.is_usable()
     assert door.log_since_mark().count("\n") < attempts
+
+
+@pytest.mark.seconds(300)
+@pytest.mark.door("pools")
+def test_behaviour_28_invented_databases(howdah):
+    """Who asks for one database after the other that does not exist gets
+    PostgreSQL's answer each time and uses nothing up."""
+    with howdah(workers=1) as door:
+        def ask(number):
+            for n in range(280):
+                with pytest.raises(ServerError) as error:
+                    door.target.replace(
+                        database=f"invented_{number}_{n}").connect()
+                assert error.value.sqlstate == "3D000"
+        with concurrent.futures.ThreadPoolExecutor() as executor:
+            list(executor.map(ask, range(4)))
+        with door.target.replace(database="other").connect() as c:
+            assert c.is_usable()
+        databases = [row["database"] for row in door.show("pools")]
+        assert len(databases) < 300
 
 
 @pytest.mark.door("a limit of its own")
