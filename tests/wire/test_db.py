@@ -109,7 +109,7 @@ def test_a_server_that_stops_answering(shell):
         with contextlib.suppress(EOFError):
             peer.read_startup()
             peer.send(greeting())
-            peer.read_until("never")
+            peer.read_to_end()
     with FakeServer(play) as server:
         said = shell(server.url(NOBODY, sslmode="disable"), "timeout=100",
                      "query=select 1", "query=select 2")
