@@ -26,7 +26,7 @@ enum {
 };
 
 enum auth_state {
-#define STATE(name, feed) AUTH_AWAITS_##name,
+#define STATE(name, feed, what) AUTH_AWAITS_##name,
 #include "auth/auth_states.def"
 #undef STATE
 };
@@ -334,7 +334,7 @@ int auth_feed(struct auth *a, struct slice body, struct auth_reply *reply,
 	struct fault *f)
 {
 	static auth_feed_fn *const feeds[] = {
-#define STATE(name, feed) [AUTH_AWAITS_##name] = feed,
+#define STATE(name, feed, what) [AUTH_AWAITS_##name] = feed,
 #include "auth/auth_states.def"
 #undef STATE
 	};
@@ -347,6 +347,17 @@ int auth_feed(struct auth *a, struct slice body, struct auth_reply *reply,
 	if (r == AUTH_FAILED)
 		reply_clear(reply);
 	return r;
+}
+
+const char *auth_awaited(const struct auth *a)
+{
+	static const char *const whats[] = {
+#define STATE(name, feed, what) [AUTH_AWAITS_##name] = what,
+#include "auth/auth_states.def"
+#undef STATE
+	};
+
+	return whats[a->state];
 }
 
 const char *auth_reason(const struct auth *a)

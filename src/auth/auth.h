@@ -138,6 +138,10 @@ int auth_begin(struct auth_users *users, const struct auth_login *login,
 int auth_feed(struct auth *a, struct slice body, struct auth_reply *reply,
 	struct fault *f);
 
+/* What PostgreSQL calls the message that auth_feed() awaits: "SASL" or
+ * "password". */
+const char *auth_awaited(const struct auth *a);
+
 /*
  * After AUTH_WORK: hands over the work, which holds on to the table but knows
  * nothing of the login, so that either may go first. auth_work_run() takes

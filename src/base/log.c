@@ -69,6 +69,15 @@ bool log_limit_pass(struct log_limit *limit, uint32_t burst, uint32_t *ret_held)
 	return true;
 }
 
+bool log_limit_rest(struct log_limit *limit, uint32_t *ret_held)
+{
+	if (!limit->n_held || limit->second == (uint64_t)time(NULL))
+		return false;
+	*ret_held = limit->n_held;
+	limit->n_held = 0;
+	return true;
+}
+
 /* Escapes what would break a quoted value of either format. */
 static void put_quoted(struct buf *line, const char *text)
 {

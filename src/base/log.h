@@ -31,7 +31,8 @@ struct log_scope {
 
 /*
  * At most burst lines of one kind a second; what was held back is told in
- * the next line that passes. Zeroed memory is a fresh limit.
+ * the next line that passes, or when log_limit_rest() is asked. Zeroed memory
+ * is a fresh limit.
  */
 struct log_limit {
 	uint64_t second;
@@ -53,6 +54,10 @@ void log_write(enum log_level level, const struct log_scope *scope,
 /* Asks the limit first: true when the line may be written. */
 bool log_limit_pass(
 	struct log_limit *limit, uint32_t burst, uint32_t *ret_held);
+
+/* True when lines are held back, and no longer because of this second: they
+ * are told now, and no more of them later. */
+bool log_limit_rest(struct log_limit *limit, uint32_t *ret_held);
 
 #define log_error(scope, ...) log_write(LOG_ERROR, scope, __VA_ARGS__)
 #define log_warn(scope, ...)  log_write(LOG_WARN, scope, __VA_ARGS__)

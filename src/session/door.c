@@ -133,6 +133,7 @@ static void on_door_tick(struct timer *timer)
 	if (c->idle_transaction_timeout)
 		each_older(door, SESSION_ACTIVE, c->idle_transaction_timeout,
 			end_idle_transaction);
+	startup_tell_refused(door);
 	metrics_set(&door->metrics, METRIC_clients, n_clients(door));
 	metrics_set(&door->metrics, METRIC_waiting,
 		door->n_sessions[SESSION_WAITING]);

@@ -167,6 +167,8 @@ struct door {
 	door_idle_fn *drained;
 	door_idle_fn *closed;
 	struct log_limit log_bad;
+	struct log_limit log_refused;
+	struct log_limit log_timeout;
 	bool is_draining;
 	bool is_closing;
 };
@@ -214,6 +216,8 @@ void startup_timed_out(struct session *s);
 /* It is the connection of a cancel request. */
 void startup_set_ask(struct session *s, struct cancel_ask *ask);
 void startup_end(struct session *s);
+/* Tells of logins refused that were not logged one by one. */
+void startup_tell_refused(struct door *door);
 /* What a client has said of itself while it logs in; "" where it has not.
  * Good until startup_end(). */
 struct startup_who {

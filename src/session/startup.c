@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* First byte of a TLS record that holds a handshake (RFC 8446, 5.1). */
 enum {
-	TLS_HANDSHAKE = 0x16
+	/* First byte of a TLS record that holds a handshake (RFC 8446, 5.1). */
+	TLS_HANDSHAKE = 0x16,
+	/* Who guesses passwords must not fill the log. */
+	REFUSALS_A_SECOND = 5,
 };
 
 struct startup {
@@ -118,8 +120,11 @@ void startup_set_ask(struct session *s, struct cancel_ask *ask)
 void startup_timed_out(struct session *s)
 {
 	struct fault f;
+	uint32_t held;
 
-	log_info(&s->log, "session.login_timeout", "from %s", s->startup->peer);
+	if (log_limit_pass(&s->door->log_timeout, REFUSALS_A_SECOND, &held))
+		log_info(&s->log, "session.login_timeout",
+			"from %s (%u more like it)", s->startup->peer, held);
 	if (s->state == SESSION_STARTUP) {
 		session_finish(s);
 		return;
@@ -127,6 +132,26 @@ void startup_timed_out(struct session *s)
 	fault_set(&f, FAULT_AUTH_SPECIFICATION,
 		"canceling authentication due to timeout");
 	session_fatal(s, &f);
+}
+
+static void log_refused(struct session *s, const char *why)
+{
+	const struct startup *st = s->startup;
+	uint32_t held;
+
+	if (log_limit_pass(&s->door->log_refused, REFUSALS_A_SECOND, &held))
+		log_info(&s->log, "session.refused",
+			"%s as %s: %s (%u more like it)", st->peer, st->user,
+			why, held);
+}
+
+void startup_tell_refused(struct door *door)
+{
+	uint32_t held;
+
+	if (log_limit_rest(&door->log_refused, &held))
+		log_info(NULL, "session.refused", "%u more logins were refused",
+			held);
 }
 
 static size_t startup_bad(struct session *s, const struct fault *f)
@@ -266,6 +291,39 @@ static void startup_greet(struct session *s)
 /* ---- authentication
  * ------------------------------------------------------------------ */
 
+static bool may_console(struct session *s, const char *user)
+{
+	struct slice users = slice_str(s->door->config->admin_users);
+
+	if (!users.len)
+		return !strcmp(user, s->door->env.door_user);
+	while (users.len)
+		if (slice_is(slice_trim(slice_cut(&users, ',')), user))
+			return true;
+	return false;
+}
+
+/* Asked only of somebody who has proved who he is: strangers are not told who
+ * the administrators are. */
+static void enter_console(struct session *s)
+{
+	struct startup *st = s->startup;
+	struct fault f;
+
+	if (!may_console(s, st->user)) {
+		fault_set(&f, FAULT_PRIVILEGE,
+			"user \"%s\" may not use the admin console", st->user);
+		fault_hint(&f, "HOWDAH_ADMIN_USERS names who may.");
+		metrics_inc(&s->door->metrics, METRIC_login_failures);
+		log_refused(s, f.text);
+		session_fatal(s, &f);
+		return;
+	}
+	log_info(&s->log, "console.login", "%s as %s", st->peer, st->user);
+	session_enter(s, SESSION_CONSOLE);
+	console_begin(s);
+}
+
 static void logged_in(struct session *s)
 {
 	struct startup *st = s->startup;
@@ -277,10 +335,7 @@ static void logged_in(struct session *s)
 	pg_put_auth(&door->out, PG_AUTH_OK, (struct slice){ 0 });
 	session_send(s);
 	if (s->is_admin) {
-		log_info(&s->log, "console.login", "%s as %s", st->peer,
-			st->user);
-		session_enter(s, SESSION_CONSOLE);
-		console_begin(s);
+		enter_console(s);
 		return;
 	}
 	auth_users_secret(door->users, slice_str(st->user), &secret);
@@ -324,8 +379,7 @@ static void auth_step(struct session *s, int outcome, const struct fault *f)
 		break;
 	default:
 		metrics_inc(&s->door->metrics, METRIC_login_failures);
-		log_info(&s->log, "session.refused", "%s as %s: %s", st->peer,
-			st->user, st->auth ? auth_reason(st->auth) : f->text);
+		log_refused(s, st->auth ? auth_reason(st->auth) : f->text);
 		session_fatal(s, f);
 	}
 }
@@ -373,7 +427,8 @@ static size_t auth_input(struct session *s, struct slice bytes)
 		return 0;
 	if (bytes.data[0] != 'p') {
 		fault_set(&f, FAULT_PROTOCOL,
-			"expected password response, got message type %d",
+			"expected %s response, got message type %d",
+			auth_awaited(s->startup->auth),
 			(unsigned char)bytes.data[0]);
 		return startup_bad(s, &f);
 	}
@@ -488,18 +543,6 @@ static void negotiate(struct session *s, const struct pg_startup *packet)
 	}
 }
 
-static bool may_console(struct session *s, const char *user)
-{
-	struct slice users = slice_str(s->door->config->admin_users);
-
-	if (!users.len)
-		return !strcmp(user, s->door->env.door_user);
-	while (users.len)
-		if (slice_is(slice_trim(slice_cut(&users, ',')), user))
-			return true;
-	return false;
-}
-
 static bool check_login(struct session *s, struct fault *f)
 {
 	struct startup *st = s->startup;
@@ -510,12 +553,6 @@ static bool check_login(struct session *s, struct fault *f)
 		return false;
 	}
 	s->is_admin = admin_is_console(st->database);
-	if (s->is_admin && !may_console(s, st->user)) {
-		fault_set(f, FAULT_PRIVILEGE,
-			"user \"%s\" may not use the admin console", st->user);
-		fault_hint(f, "HOWDAH_ADMIN_USERS names who may.");
-		return false;
-	}
 	if (st->is_refused && !s->is_admin) {
 		metrics_inc(&s->door->metrics, METRIC_refused);
 		fault_set(f, FAULT_BUSY, "sorry, too many clients already");
@@ -545,8 +582,7 @@ static void on_login(struct session *s, const struct pg_startup *packet)
 		take_parameter(st, name, value);
 	negotiate(s, packet);
 	if (!check_login(s, &f)) {
-		log_info(
-			&s->log, "session.refused", "%s: %s", st->peer, f.text);
+		log_refused(s, f.text);
 		session_fatal(s, &f);
 		return;
 	}

@@ -3,6 +3,7 @@ under load."""
 import concurrent.futures
 import contextlib
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -99,7 +100,18 @@ def test_behaviour_28_passwords_are_guessed(door):
             assert honest.is_usable()
             with door.connect() as fresh:
                 assert fresh.is_usable()
-    assert door.log_since_mark().count("\n") < attempts
+    log = door.log_since_mark()
+    assert log.count("event=session.refused") < attempts / 2
+    if door.kind == "howdah":
+        # None is forgotten: what was held back is told as a number.
+        def told():
+            lines = [line for line in door.log_since_mark().splitlines()
+                     if "event=session.refused" in line]
+            held = re.findall(r"(\d+) more (?:like it|logins)",
+                              "\n".join(lines))
+            alone = sum("as wire: " in line for line in lines)
+            return alone + sum(map(int, held)) == attempts
+        eventually(told)
 
 
 @pytest.mark.seconds(300)

@@ -331,6 +331,24 @@ def test_cve_2026_6667_admin_needs_an_admin(howdah, database):
 
 
 @pytest.mark.door("an admin console")
+def test_cve_2026_6667_admins_are_not_told_to_strangers(howdah):
+    """Who has proved nothing gets the same answers for an admin's name, for
+    another user's and for nobody's."""
+    with howdah(admin_users="wire") as door:
+        shown = []
+        for user in ("wire", "plain", "nobody"):
+            target = door.target.replace(user=user, password="guess",
+                                         database="howdah")
+            with target.dial() as c:
+                with pytest.raises(ServerError):
+                    c.login()
+                c.until_closed()
+                shown.append([line.replace(user, "USER")
+                              for line in c.transcript])
+        assert shown[0] == shown[1] == shown[2]
+
+
+@pytest.mark.door("an admin console")
 def test_cve_2026_6667_many_admins(howdah):
     with howdah(admin_users="plain, md5user") as door:
         for user in ("plain", "md5user"):
