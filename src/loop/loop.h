@@ -74,6 +74,26 @@ bool timer_is_active(const struct timer *timer);
 /* closed may be NULL when the memory outlives the loop. */
 void timer_close(struct timer *timer, void (*closed)(struct timer *timer));
 
+/* ---- work ------------------------------------------------------------- */
+
+/*
+ * One piece of work on a thread. fn runs there: it may touch what work holds,
+ * and nothing that the loop's thread changes meanwhile. done is called on the
+ * loop's thread, always, once, and not before work_run() has returned. Until
+ * then the memory must stay: whoever wants the result may go earlier, the
+ * work itself may not, and the loop does not end before it.
+ */
+struct work;
+typedef void work_fn(struct work *work);
+
+struct work {
+	uv_work_t request;
+	work_fn *fn;
+	work_fn *done;
+};
+
+void work_run(struct work *work, struct loop *loop, work_fn *fn, work_fn *done);
+
 /* ---- streams --------------------------------------------------------- */
 
 enum {
