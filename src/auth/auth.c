@@ -10,6 +10,9 @@
  *                                +-ref--> auth_users --> auth_user
  *                                              ^
  *     thread pool <--run-- auth_work ----ref---+
+ *
+ * One auth_work makes what all logins of its user wait for; those that are
+ * there when it is finished are called, those that have gone are not missed.
  */
 #include "auth/auth_priv.h"
 
@@ -38,6 +41,9 @@ struct auth {
 	enum auth_state state;
 	bool has_wrong_cert;
 	const char *reason;
+	auth_ready_fn *ready;
+	void *owner;
+	struct list waiting; /* in the work of its user */
 	uint8_t salt[MD5_SALT_LEN];
 	struct scram_server scram;
 };
@@ -45,6 +51,7 @@ struct auth {
 struct auth_work {
 	struct auth_users *users; /* ref */
 	struct auth_user *user;	  /* borrowed from users */
+	struct list waiting;	  /* logins */
 	struct scram_salt salt;
 	struct scram_keys keys;
 	bool has_keys;
@@ -309,6 +316,8 @@ int auth_begin(struct auth_users *users, const struct auth_login *login,
 	a->users = auth_users_ref(users);
 	a->user = auth_users_find(users, login->user);
 	a->name = slice_dup(login->user);
+	a->ready = login->ready;
+	a->owner = login->owner;
 	a->has_wrong_cert = login->cert_name.data &&
 			    !slice_equal(login->cert_name, login->user);
 	if (login->method == AUTH_TRUST)
@@ -369,6 +378,7 @@ void auth_destroy(struct auth *a)
 {
 	if (!a)
 		return;
+	list_remove(&a->waiting);
 	scram_server_deinit(&a->scram);
 	auth_users_unref(a->users);
 	free(a->name);
@@ -385,52 +395,59 @@ void auth_destroyp(struct auth **a)
 
 struct auth_work *auth_take_work(struct auth *a)
 {
-	struct auth_work *work = xnew(struct auth_work);
+	struct auth_user *user = a->user;
+	struct auth_work *work = NULL;
 
-	check(a->state == AUTH_AWAITS_WORK);
-	work->users = auth_users_ref(a->users);
-	work->user = a->user;
-	auth_users_salt(a->users, slice_str(a->name), &work->salt);
+	check(a->state == AUTH_AWAITS_WORK && !list_linked(&a->waiting));
+	if (!user->work) {
+		work = xnew(struct auth_work);
+		work->users = auth_users_ref(a->users);
+		work->user = user;
+		list_init(&work->waiting);
+		auth_users_salt(a->users, slice_str(a->name), &work->salt);
+		user->work = work;
+	}
+	list_push_back(&user->work->waiting, &a->waiting);
 	return work;
 }
 
-/* Passwords never change in a table, so the thread may read this one. When
- * many clients of one user come at once, the first one's keys do for all. */
+/* Passwords never change in a table, so the thread may read this one. */
 void auth_work_run(struct auth_work *work)
 {
-	int r;
-
-	if (__atomic_load_n(&work->user->verifier, __ATOMIC_RELAXED))
-		return;
-	r = scram_keys_derive(
+	int r = scram_keys_derive(
 		slice_str(work->user->password), &work->salt, &work->keys);
+
 	check(r == 0);
 	work->has_keys = true;
 }
 
-void auth_work_destroy(struct auth_work *work)
+void auth_work_finish(struct auth_work *work)
 {
-	struct scram_verifier *verifier;
+	struct scram_verifier *verifier = xnew(struct scram_verifier);
+	struct list *node;
 
-	if (!work)
-		return;
-	if (work->has_keys && !work->user->verifier) {
-		verifier = xnew(struct scram_verifier);
-		scram_verifier_make(&work->keys, &work->salt, verifier);
-		__atomic_store_n(
-			&work->user->verifier, verifier, __ATOMIC_RELAXED);
+	check(work->has_keys);
+	scram_verifier_make(&work->keys, &work->salt, verifier);
+	work->user->verifier = verifier;
+	work->user->work = NULL;
+	while ((node = list_pop(&work->waiting))) {
+		struct auth *a = list_entry(node, struct auth, waiting);
+
+		a->ready(a->owner);
 	}
 	auth_users_unref(work->users);
 	explicit_bzero(work, sizeof(*work));
 	free(work);
 }
 
-int auth_resume(
-	struct auth *a, struct auth_work *work, struct auth_reply *reply)
+int auth_resume(struct auth *a, struct auth_reply *reply)
 {
-	check(a->state == AUTH_AWAITS_WORK && work->user == a->user);
-	check(work->has_keys || work->user->verifier);
+	check(auth_is_waiting(a) && a->user->verifier);
 	reply_clear(reply);
-	auth_work_destroy(work);
 	return offer_scram(a, reply);
+}
+
+bool auth_is_waiting(const struct auth *a)
+{
+	return a->state == AUTH_AWAITS_WORK;
 }

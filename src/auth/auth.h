@@ -97,6 +97,8 @@ enum auth_method {
 /* Of the option's text: scram, md5 or trust. */
 enum auth_method auth_method_of(const char *choice);
 
+typedef void auth_ready_fn(void *owner);
+
 /* Who wants to log in, and how. Borrowed during auth_begin(). */
 struct auth_login {
 	struct slice user;
@@ -106,6 +108,11 @@ struct auth_login {
 	/* Whom the client's certificate names; data NULL: none was asked for.
 	 * It must name the user, besides what the method asks. */
 	struct slice cert_name;
+
+	/* Called once when AUTH_WORK was returned and the work is finished,
+	 * unless the login is destroyed first. */
+	auth_ready_fn *ready;
+	void *owner;
 };
 
 /* The next Authentication message: its code, and what follows the code. */
@@ -116,7 +123,7 @@ struct auth_reply {
 
 enum auth_outcome {
 	AUTH_MORE = 1, /* send the reply and feed the next message */
-	AUTH_WORK,     /* take the work, run it, come back with it */
+	AUTH_WORK,     /* see to the work, come back when ready is called */
 	AUTH_FAILED,   /* *f is what the client is told, FATAL */
 };
 
@@ -143,17 +150,21 @@ int auth_feed(struct auth *a, struct slice body, struct auth_reply *reply,
 const char *auth_awaited(const struct auth *a);
 
 /*
- * After AUTH_WORK: hands over the work, which holds on to the table but knows
- * nothing of the login, so that either may go first. auth_work_run() takes
- * 0.8 ms, on any thread. auth_work_destroy() keeps the result for the next
- * login; auth_resume() does that and goes on as auth_begin() would have:
- * AUTH_MORE.
+ * After AUTH_WORK, once: hands over the work, which holds on to the table and
+ * needs no login, so that any of them may go before it. NULL when the same
+ * work was handed over for another login of this user: all of them wait for
+ * that. auth_work_run() takes 0.8 ms, on any thread. auth_work_finish(), on
+ * the thread of the logins, keeps the result for later ones, frees the work
+ * and calls ready for each login that waits; for each of these auth_resume()
+ * goes on as auth_begin() would have: AUTH_MORE.
  */
 struct auth_work *auth_take_work(struct auth *a);
 void auth_work_run(struct auth_work *work);
-void auth_work_destroy(struct auth_work *work);
-int auth_resume(
-	struct auth *a, struct auth_work *work, struct auth_reply *reply);
+void auth_work_finish(struct auth_work *work);
+int auth_resume(struct auth *a, struct auth_reply *reply);
+
+/* Is it waiting for that? What the client says meanwhile must wait, too. */
+bool auth_is_waiting(const struct auth *a);
 
 /* Why it failed, for the log and never for the client; a literal. */
 const char *auth_reason(const struct auth *a);

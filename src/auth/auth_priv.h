@@ -36,6 +36,7 @@ struct auth_user {
 	struct md5_secret *md5;
 	struct scram_verifier *verifier; /* given, or made of the password */
 	struct scram_keys *keys;	 /* of a given verifier, once known */
+	struct auth_work *work;		 /* borrowed: makes the verifier */
 };
 
 /* NULL when there is no such user. Lives as long as the table. */

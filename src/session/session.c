@@ -120,6 +120,10 @@ void session_check_eof(struct session *s)
 	case SESSION_RESTORING:
 	case SESSION_PROBING:
 		return; /* goes on by itself */
+	case SESSION_AUTH:
+		if (startup_is_waiting(s))
+			return;
+		break;
 	case SESSION_ACTIVE:
 		if (front_hears_out(s))
 			return;

@@ -216,6 +216,8 @@ void startup_timed_out(struct session *s);
 /* It is the connection of a cancel request. */
 void startup_set_ask(struct session *s, struct cancel_ask *ask);
 void startup_end(struct session *s);
+/* Goes on by itself: what its login needs is being made. */
+bool startup_is_waiting(const struct session *s);
 /* Tells of logins refused that were not logged one by one. */
 void startup_tell_refused(struct door *door);
 /* What a client has said of itself while it logs in; "" where it has not.

@@ -38,6 +38,13 @@ struct startup {
 	bool is_replication;	/* it will speak to a WAL sender */
 };
 
+/* Keys of a plain password, made on a thread. */
+struct password_work {
+	struct work work;
+	struct auth_work *auth;
+	struct door *door; /* borrowed: it waits for us */
+};
+
 /* ---- beginning and end
  * ---------------------------------------------------------- */
 
@@ -96,6 +103,12 @@ void startup_end(struct session *s)
 	free(st->user);
 	free(st->database);
 	free(st);
+}
+
+bool startup_is_waiting(const struct session *s)
+{
+	return s->startup && s->startup->auth &&
+	       auth_is_waiting(s->startup->auth);
 }
 
 struct startup_who startup_who(const struct session *s)
@@ -384,6 +397,48 @@ static void auth_step(struct session *s, int outcome, const struct fault *f)
 	}
 }
 
+static void on_auth_ready(void *owner)
+{
+	struct session *s = owner;
+	struct startup *st = s->startup;
+
+	auth_step(s, auth_resume(st->auth, &st->reply), NULL);
+	session_continue(s);
+}
+
+static void on_password_work(struct work *work)
+{
+	auth_work_run(container_of(work, struct password_work, work)->auth);
+}
+
+static void on_password_work_done(struct work *work)
+{
+	struct password_work *p =
+		container_of(work, struct password_work, work);
+	struct door *door = p->door;
+
+	auth_work_finish(p->auth);
+	free(p);
+	door_part_closed(door);
+}
+
+/* Once for each user with a plain password. The door stays until it is
+ * done; the session need not. */
+static void password_work_start(struct session *s)
+{
+	struct auth_work *auth = auth_take_work(s->startup->auth);
+	struct password_work *p;
+
+	if (!auth)
+		return; /* another login of this user has begun it */
+	p = xnew(struct password_work);
+	p->auth = auth;
+	p->door = s->door;
+	s->door->n_open++;
+	work_run(&p->work, s->door->loop, on_password_work,
+		on_password_work_done);
+}
+
 static void startup_auth(struct session *s)
 {
 	struct startup *st = s->startup;
@@ -394,8 +449,9 @@ static void startup_auth(struct session *s)
 		.user = slice_str(st->user),
 		.method = auth_method_of(s->is_unix ? door->config->unix_auth
 						    : door->config->auth),
+		.ready = on_auth_ready,
+		.owner = s,
 	};
-	struct auth_work *work;
 	struct fault f;
 	int r;
 
@@ -408,13 +464,10 @@ static void startup_auth(struct session *s)
 			login.cert_name = slice_str(cert_name);
 	}
 	r = auth_begin(door->users, &login, &st->auth, &st->reply, &f);
-	if (r == AUTH_WORK) {
-		/* Once for each user with a plain password. */
-		work = auth_take_work(st->auth);
-		auth_work_run(work);
-		r = auth_resume(st->auth, work, &st->reply);
-	}
-	auth_step(s, r, &f);
+	if (r == AUTH_WORK)
+		password_work_start(s);
+	else
+		auth_step(s, r, &f);
 }
 
 static size_t auth_input(struct session *s, struct slice bytes)
@@ -707,7 +760,7 @@ size_t startup_input(struct session *s, struct slice bytes)
 	size_t used = 0;
 
 	while (used < bytes.len && !s->is_securing && s->startup &&
-		!s->startup->ask &&
+		!s->startup->ask && !startup_is_waiting(s) &&
 		(s->state == SESSION_STARTUP || s->state == SESSION_AUTH)) {
 		struct slice rest = slice_from(bytes, used);
 		size_t n = s->state == SESSION_STARTUP ? packet_input(s, rest)

@@ -26,12 +26,18 @@ static struct auth_users *get_users(void)
 	return users;
 }
 
+static void on_ready(void *owner)
+{
+	*(bool *)owner = true;
+}
+
 static void resume(struct auth *a, struct auth_reply *reply)
 {
 	struct auth_work *work = auth_take_work(a);
 
 	auth_work_run(work);
-	check(auth_resume(a, work, reply) == AUTH_MORE);
+	auth_work_finish(work);
+	check(auth_resume(a, reply) == AUTH_MORE);
 }
 
 static void log_in(struct auth *a, struct reader *r, struct auth_reply *reply)
@@ -57,10 +63,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	CLEANUP(auth_destroyp) struct auth *a = NULL;
 	struct reader r = reader_of(slice_of(copy, len));
 	uint8_t choice = reader_u8(&r);
+	bool is_ready = false;
 	struct auth_login login = {
 		.user = choice & 1 ? SLICE("plain") : SLICE("nobody"),
 		.method = choice & 2 ? AUTH_MD5 : AUTH_SCRAM,
 		.endpoint_hash = choice & 4 ? BINDING : (struct slice){ 0 },
+		.ready = on_ready,
+		.owner = &is_ready,
 	};
 	struct auth_reply reply = { 0 };
 	struct fault f;

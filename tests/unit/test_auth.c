@@ -32,7 +32,15 @@ struct door {
 	struct auth *auth;
 	struct auth_reply reply;
 	struct fault f;
+	int n_ready;
 };
+
+static void on_ready(void *owner)
+{
+	struct door *d = owner;
+
+	d->n_ready++;
+}
 
 static int open_door(void **state)
 {
@@ -80,6 +88,8 @@ static int knock(struct door *d, const char *user, enum auth_method method)
 	struct auth_login login = {
 		.user = slice_str(user),
 		.method = method,
+		.ready = on_ready,
+		.owner = d,
 	};
 
 	return knock_as(d, &login);
@@ -90,8 +100,11 @@ static int resume(struct door *d)
 {
 	struct auth_work *work = auth_take_work(d->auth);
 
+	assert_non_null(work);
+	assert_true(auth_is_waiting(d->auth));
 	auth_work_run(work);
-	return auth_resume(d->auth, work, &d->reply);
+	auth_work_finish(work);
+	return auth_resume(d->auth, &d->reply);
 }
 
 static int feed(struct door *d, struct slice body)
@@ -220,6 +233,8 @@ static void a_plain_password_costs_work_once(void **state)
 	struct auth_login login = {
 		.user = SLICE("plain"),
 		.endpoint_hash = CERT,
+		.ready = on_ready,
+		.owner = d,
 	};
 	struct auth_secret secret;
 
@@ -238,21 +253,86 @@ static void a_plain_password_costs_work_once(void **state)
 	auth_secret_deinit(&secret);
 }
 
-/* Two clients at once, one of which leaves while its work is under way. */
-static void work_outlives_its_login(void **state)
+/* Three clients of one user at once: one piece of work for all of them, also
+ * for the one that came later, and the one that has gone is not called. */
+static void one_work_for_all_logins(void **state)
 {
 	struct door *d = *state;
-	struct auth_work *first, *second;
+	struct auth *first, *second;
+	struct auth_work *work;
 
 	assert_int_equal(knock(d, "plain", AUTH_SCRAM), AUTH_WORK);
-	first = auth_take_work(d->auth);
+	work = auth_take_work(d->auth);
+	assert_non_null(work);
+	first = TAKE(d->auth);
 	assert_int_equal(knock(d, "plain", AUTH_SCRAM), AUTH_WORK);
-	second = auth_take_work(d->auth);
-	auth_work_run(first);
-	auth_work_destroy(first);
-	auth_work_run(second);
-	assert_int_equal(auth_resume(d->auth, second, &d->reply), AUTH_MORE);
+	assert_null(auth_take_work(d->auth));
+	second = TAKE(d->auth);
+	auth_work_run(work);
+	assert_int_equal(knock(d, "plain", AUTH_SCRAM), AUTH_WORK);
+	assert_null(auth_take_work(d->auth));
+	auth_destroy(first);
+	assert_int_equal(d->n_ready, 0);
+	auth_work_finish(work);
+	assert_int_equal(d->n_ready, 2);
+	assert_int_equal(auth_resume(second, &d->reply), AUTH_MORE);
+	auth_destroy(second);
+	assert_int_equal(auth_resume(d->auth, &d->reply), AUTH_MORE);
 	assert_int_equal(finish_scram(d, "pencil", SLICE("")), 0);
+	assert_int_equal(knock(d, "plain", AUTH_SCRAM), AUTH_MORE);
+}
+
+static void work_outlives_its_logins(void **state)
+{
+	struct door *d = *state;
+	struct auth_work *work;
+
+	assert_int_equal(knock(d, "plain", AUTH_SCRAM), AUTH_WORK);
+	work = auth_take_work(d->auth);
+	auth_destroy(d->auth);
+	d->auth = NULL;
+	auth_work_run(work);
+	auth_work_finish(work);
+	assert_int_equal(d->n_ready, 0);
+	assert_int_equal(knock(d, "plain", AUTH_SCRAM), AUTH_MORE);
+	assert_int_equal(finish_scram(d, "pencil", SLICE("")), 0);
+}
+
+/* A client that calls back from inside may go, and others with it. */
+static void on_ready_all_go(void *owner)
+{
+	struct auth **all = owner;
+
+	for (int i = 0; i < 3; i++) {
+		auth_destroy(all[i]);
+		all[i] = NULL;
+	}
+}
+
+static void logins_may_go_when_called(void **state)
+{
+	struct door *d = *state;
+	struct auth *all[3] = { 0 };
+	struct auth_login login = {
+		.user = SLICE("plain"),
+		.ready = on_ready_all_go,
+		.owner = all,
+	};
+	struct auth_work *work = NULL;
+
+	for (int i = 0; i < 3; i++) {
+		struct auth_work *taken;
+
+		assert_int_equal(
+			auth_begin(d->users, &login, &all[i], &d->reply, &d->f),
+			AUTH_WORK);
+		taken = auth_take_work(all[i]);
+		assert_true(!taken == (i > 0));
+		work = taken ? taken : work;
+	}
+	auth_work_run(work);
+	auth_work_finish(work);
+	assert_null(all[0]);
 }
 
 static void a_table_lives_as_long_as_its_logins(void **state)
@@ -265,7 +345,8 @@ static void a_table_lives_as_long_as_its_logins(void **state)
 	auth_users_unref(d->users);
 	d->users = NULL;
 	auth_work_run(work);
-	assert_int_equal(auth_resume(d->auth, work, &d->reply), AUTH_MORE);
+	auth_work_finish(work);
+	assert_int_equal(auth_resume(d->auth, &d->reply), AUTH_MORE);
 	assert_int_equal(finish_scram(d, "pencil", SLICE("")), 0);
 	/* And work as long as it takes, whoever else is left. */
 	assert_int_equal(open_door(state), 0);
@@ -280,7 +361,7 @@ static void a_table_lives_as_long_as_its_logins(void **state)
 	d->auth = NULL;
 	d->users = NULL;
 	auth_work_run(work);
-	auth_work_destroy(work);
+	auth_work_finish(work);
 }
 
 static void strangers_hear_what_users_hear(void **state)
@@ -545,7 +626,9 @@ int main(void)
 		WITH_DOOR(wrong_passwords_give_nothing),
 		WITH_DOOR(channel_binding_is_offered_and_used),
 		WITH_DOOR(a_plain_password_costs_work_once),
-		WITH_DOOR(work_outlives_its_login),
+		WITH_DOOR(one_work_for_all_logins),
+		WITH_DOOR(work_outlives_its_logins),
+		WITH_DOOR(logins_may_go_when_called),
 		WITH_DOOR(a_table_lives_as_long_as_its_logins),
 		WITH_DOOR(strangers_hear_what_users_hear),
 		WITH_DOOR(strangers_have_a_salt_of_their_own),
