@@ -117,6 +117,23 @@ void endpoint_put(struct buf *b, const struct endpoint *e);
 
 /* ---- the server behind the first door ------------------------------- */
 
+enum {
+	UPSTREAM_AUTH_NR_START_ = -1,
+#define AUTH_METHOD(name, word, is_ours) UPSTREAM_AUTH_NR_##name,
+#include "proto/auth_methods.def"
+#undef AUTH_METHOD
+	UPSTREAM_AUTH_COUNT
+};
+
+/* How the server may have us log in. */
+enum upstream_auth {
+#define AUTH_METHOD(name, word, is_ours)                                       \
+	UPSTREAM_AUTH_##name = 1 << UPSTREAM_AUTH_NR_##name,
+#include "proto/auth_methods.def"
+#undef AUTH_METHOD
+	UPSTREAM_AUTH_ALL = (1 << UPSTREAM_AUTH_COUNT) - 1,
+};
+
 struct upstream_host {
 	/* Name or address, or, when it begins with / or @, the folder of a
 	 * unix socket. "" only beside a hostaddr. */
@@ -132,13 +149,15 @@ struct upstream_host {
  * a host it is /var/run/postgresql, as with Debian's libpq. PGHOST and its
  * kin are not looked at.
  *
- * Who connects must honour each parameter or refuse it: what is set here was
- * written down by somebody who relies on it (sslcrl, channel_binding, ...).
+ * What is set here was written down by somebody who relies on it (sslcrl,
+ * channel_binding, ...). What Howdah cannot do is refused when the plan is
+ * made; who connects honours the rest.
  */
 struct upstream {
 	struct upstream_host *hosts;
 	size_t n_hosts;
-#define CONNINFO(name, words) char *name;
+	unsigned auth; /* enum upstream_auth: what require_auth leaves */
+#define CONNINFO(name, words, taken, instead) char *name;
 #include "proto/conninfo.def"
 #undef CONNINFO
 };

@@ -114,6 +114,12 @@ const char *option_nearest(struct slice name, bool is_variable);
 int upstream_read(struct slice url, bool is_lenient, struct upstream *ret,
 	struct fault *f);
 
+/* Reads require_auth. -EINVAL with *f set. */
+int demands_read_auth(struct upstream *u, struct fault *f);
+
+/* Can Howdah do what is asked of the connection? -EINVAL with *f set. */
+int demands_check(const struct upstream *u, struct fault *f);
+
 /* Sets one parameter by name, to a copy; a later value replaces the earlier.
  * False when libpq knows none of that name. */
 bool upstream_set(struct upstream *u, struct slice name, struct slice value);

@@ -24,7 +24,8 @@ struct parameter {
 };
 
 static const struct parameter parameters[] = {
-#define CONNINFO(name, words) { #name, words, offsetof(struct upstream, name) },
+#define CONNINFO(name, words, taken, instead)                                  \
+	{ #name, words, offsetof(struct upstream, name) },
 #include "proto/conninfo.def"
 #undef CONNINFO
 };
@@ -55,7 +56,10 @@ void upstream_deinit(struct upstream *u)
 
 void upstream_copy(const struct upstream *from, struct upstream *ret)
 {
-	*ret = (struct upstream){ .n_hosts = from->n_hosts };
+	*ret = (struct upstream){
+		.n_hosts = from->n_hosts,
+		.auth = from->auth,
+	};
 	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
 		const char *text = *member(from, &parameters[i]);
 
@@ -362,6 +366,8 @@ static int read_all(
 	if (r < 0)
 		return r;
 	r = check_words(u, f);
+	if (r == 0)
+		r = demands_read_auth(u, f);
 	return r < 0 ? r : fill_hosts(u, f);
 }
 

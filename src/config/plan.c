@@ -48,6 +48,20 @@ static int read_url(const struct config *c, enum option_id id, bool is_lenient,
 	return -EINVAL;
 }
 
+static int check_demands(
+	const struct config *c, const struct upstream *u, struct buf *problems)
+{
+	struct fault f;
+
+	if (demands_check(u, &f) == 0)
+		return 0;
+	config_put_option(problems, c,
+		*c->database_url ? OPTION_ID_database_url
+				 : OPTION_ID_app_database_url);
+	buf_printf(problems, "%s%s%s\n", f.text, *f.hint ? "; " : "", f.hint);
+	return -EINVAL;
+}
+
 static void set_default(char **text, const char *value)
 {
 	if (**text)
@@ -189,6 +203,9 @@ int plan_make(struct config *c, const struct env *env, struct buf *ret_problems,
 		return 0;
 	}
 	fill_defaults(&own);
+	r = check_demands(c, &own, ret_problems);
+	if (r < 0)
+		return r;
 	p->upstream = own;
 	own = (struct upstream){ 0 };
 	fill_login(p, &app, p->upstream.user, p->upstream.password,

@@ -27,8 +27,10 @@ struct candidates {
 	size_t n;
 };
 
-/* The parameters of one PQconnectStartParams(), NULL-terminated. */
+/* The parameters of one PQconnectStartParams(), NULL-terminated, and what this
+ * libpq knows of them. */
 struct conninfo {
+	const PQconninfoOption *known; /* borrowed */
 	const char *keys[80];
 	const char *values[80];
 	size_t n;
@@ -91,10 +93,22 @@ static void find_candidates(struct candidates *all,
 	}
 }
 
-/* Of two values of one key libpq takes the later. */
+static bool is_known(const PQconninfoOption *known, const char *key)
+{
+	for (; known->keyword; known++)
+		if (!strcmp(known->keyword, key))
+			return true;
+	return false;
+}
+
+/*
+ * Of two values of one key libpq takes the later. One that is older than the
+ * parameter would refuse to connect: what it does not know is left out, and
+ * what may not be is seen to by stand_in().
+ */
 static void put(struct conninfo *c, const char *key, const char *value)
 {
-	if (!*value)
+	if (!*value || !is_known(c->known, key))
 		return;
 	check(c->n + 1 < ARRAY_SIZE(c->keys));
 	c->keys[c->n] = key;
@@ -114,6 +128,26 @@ static bool is_ours(const char *key)
 	return false;
 }
 
+/* Whose libpq knows no require_auth (15 and older) can still insist on SCRAM
+ * where there is TLS, by insisting that it is bound to it. */
+static bool can_insist(const struct upstream *upstream)
+{
+	return upstream->auth == UPSTREAM_AUTH_SCRAM &&
+	       (!strcmp(upstream->sslmode, "require") ||
+		       !strncmp(upstream->sslmode, "verify-", 7));
+}
+
+static void stand_in(struct conninfo *c, const struct upstream *upstream)
+{
+	if (!is_known(c->known, "require_auth") && can_insist(upstream))
+		put(c, "channel_binding", "require");
+	if (!is_known(c->known, "sslcertmode") &&
+		!strcmp(upstream->sslcertmode, "disable")) {
+		put(c, "sslcert", "/dev/null/none");
+		put(c, "sslkey", "/dev/null/none");
+	}
+}
+
 static void put_all(struct conninfo *c, const struct upstream *upstream,
 	const struct db_options *options, const struct candidate *where)
 {
@@ -126,11 +160,12 @@ static void put_all(struct conninfo *c, const struct upstream *upstream,
 	/* Only the upstream's own password counts, as in the pool: this keeps
 	 * libpq from ~/.pgpass. */
 	put(c, "passfile", "/dev/null/none");
-#define CONNINFO(name, words)                                                  \
+#define CONNINFO(name, words, taken, instead)                                  \
 	if (!is_ours(#name))                                                   \
 		put(c, #name, upstream->name);
 #include "proto/conninfo.def"
 #undef CONNINFO
+	stand_in(c, upstream);
 	snprintf(c->port, sizeof(c->port), "%u", where->host->port);
 	put(c, "host", where->host->host);
 	put(c, "hostaddr", where->address);
@@ -144,16 +179,29 @@ static void put_all(struct conninfo *c, const struct upstream *upstream,
 		put(c, "target_session_attrs", "primary");
 }
 
-/* PGHOST and its kin would fill in what the upstream leaves open. */
-static void forget_environment(void)
+static int check_known(const PQconninfoOption *known,
+	const struct upstream *upstream, struct db_fault *ret_fault)
 {
-	PQconninfoOption *known = PQconndefaults();
+	if (upstream->auth == UPSTREAM_AUTH_ALL ||
+		is_known(known, "require_auth") || can_insist(upstream))
+		return 0;
+	db_fault_set(ret_fault,
+		"this libpq (%d) is too old for require_auth=%s; with sslmode=require it can do require_auth=scram-sha-256",
+		PQlibVersion() / 10000, upstream->require_auth);
+	return DB_E_LOST;
+}
 
-	check(known);
-	for (PQconninfoOption *o = known; o->keyword; o++)
+static void known_free(PQconninfoOption **known)
+{
+	PQconninfoFree(*known);
+}
+
+/* PGHOST and its kin would fill in what the upstream leaves open. */
+static void forget_environment(const PQconninfoOption *known)
+{
+	for (const PQconninfoOption *o = known; o->keyword; o++)
 		if (o->envvar)
 			unsetenv(o->envvar);
-	PQconninfoFree(known);
 }
 
 static enum db_stage stage_of(ConnStatusType status)
@@ -210,9 +258,9 @@ static int login(struct db *db, uint64_t deadline)
 
 static int attempt(const struct upstream *upstream,
 	const struct db_options *options, const struct candidate *where,
-	uint64_t deadline, struct db *db)
+	uint64_t deadline, const PQconninfoOption *known, struct db *db)
 {
-	struct conninfo info = { .n = 0 };
+	struct conninfo info = { .known = known };
 	int r;
 
 	put_all(&info, upstream, options, where);
@@ -260,19 +308,23 @@ static bool is_final(const struct db_fault *fault)
 int db_create(const struct upstream *upstream, const struct db_options *options,
 	struct db_fault *ret_fault, struct db **ret_db)
 {
+	CLEANUP(known_free) PQconninfoOption *known = PQconndefaults();
 	uint64_t deadline = db_deadline(options->connect_timeout_ms);
 	struct candidates all = { .n = 0 };
 	int outcome = DB_E_LOST;
 
-	forget_environment();
+	check(known);
+	forget_environment(known);
 	*ret_fault = (struct db_fault){ .stage = DB_RESOLVE };
+	if (check_known(known, upstream, ret_fault))
+		return DB_E_LOST;
 	find_candidates(&all, upstream, ret_fault);
 	for (size_t i = 0; i < all.n; i++) {
 		CLEANUP(db_destroyp) struct db *db = xnew(struct db);
 		uint64_t share = share_of(upstream, deadline, all.n - i);
 		int r;
 
-		r = attempt(upstream, options, &all.at[i], share, db);
+		r = attempt(upstream, options, &all.at[i], share, known, db);
 		if (!r) {
 			*ret_db = TAKE(db);
 			return 0;

@@ -17,7 +17,7 @@ static char *show(const struct upstream *u)
 {
 	struct buf b = { 0 };
 
-#define CONNINFO(name, words)                                                  \
+#define CONNINFO(name, words, taken, instead)                                  \
 	if (*u->name)                                                          \
 		buf_printf(&b, #name "=%s\n", u->name);
 #include "proto/conninfo.def"

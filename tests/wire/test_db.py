@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 
+import psycopg
 import pytest
 
 from fakeserver import FakeServer, greeting
@@ -241,9 +242,28 @@ def test_parameters_of_the_url(shell, url):
                      "application_name=mine"), "query=show work_mem",
                  "query=show application_name", "query=show client_encoding")
     assert said[1:] == ["|3MB|", "|mine|", "|UTF8|"]
-    # one that this libpq does not know is refused, not ignored
-    said, = shell(url(parameters="sslnegotiation=postgres"), expect=LOST)
-    assert 'invalid connection option "sslnegotiation"' in said
+    # one that this libpq does not know, and that asks for nothing more
+    said = shell(url(parameters="sslnegotiation=postgres"), "query=select 1")
+    assert said[1:] == ["|1|"]
+
+
+def test_require_auth(shell, url, postgres, certificate):
+    """Not ignored by a libpq that does not know it (15): where it can,
+    another parameter stands in for it."""
+    plain = url(parameters="require_auth=scram-sha-256")
+    if psycopg.pq.version() < 160000:
+        said, = shell(plain, expect=LOST)
+        assert "too old for require_auth" in said
+    else:
+        assert shell(plain, "query=select 1")[1:] == ["|1|"]
+    cert, key = certificate
+    strict = url(parameters="sslmode=require&require_auth=scram-sha-256")
+    with postgres.settings(ssl="on", ssl_cert_file=cert, ssl_key_file=key):
+        said = shell(strict, "query=select 1")
+        assert said[1:] == ["|1|"]
+        said, = shell(strict.replace("wire:wire-secret",
+                                     "md5user:md5-secret"), expect=LOST)
+        assert said.startswith(f"stage {LOGIN}, ")
 
 
 @pytest.fixture(scope="module")
