@@ -273,8 +273,11 @@ static void on_backend_eof(struct stream *s)
 
 static void on_backend_failed(struct stream *s, int error)
 {
-	log_debug(&of_stream(s)->log, "backend.failed", "%s", strerror(-error));
-	backend_lost(of_stream(s));
+	struct backend *b = of_stream(s);
+
+	log_debug(&b->log, "backend.failed", "%s", stream_error_text(s, error));
+	b->error = error;
+	backend_lost(b);
 }
 
 static void on_backend_drained(struct stream *s)
@@ -347,50 +350,52 @@ void backend_close(struct backend *b)
 /* ---- while nobody has it --------------------------------------------------
  */
 
-/* A reload of the server's configuration: later greetings tell it. */
-static void note_parameter(struct flavour *f, struct slice body)
+/* What a server may say of itself while nobody asks; the rest would be taken
+ * for an answer to the next one's question. */
+static bool idle_message(struct backend *b, char type, struct slice message)
 {
-	struct slice message =
-		slice_of(body.data - PG_HEAD, body.len + PG_HEAD);
-	struct slice name = slice_of(body.data, slice_find(body, '\0'));
-	struct slice rest = buf_slice(&f->greeting);
-	struct pg_head head;
-	struct buf next = { 0 };
-
-	while (pg_head_parse(rest, &head) == PG_HEAD_OK) {
-		struct slice one = slice_of(rest.data, PG_HEAD + head.len);
-		struct slice text = slice_from(one, PG_HEAD);
-
-		rest = slice_from(rest, one.len);
-		if (!slice_equal(
-			    slice_of(text.data, slice_find(text, '\0')), name))
-			buf_append_slice(&next, one);
+	switch (type) {
+	case PG_BACK_PARAMETER_STATUS: /* later greetings tell it */
+		return greeting_put(&b->flavour->greeting, message) == 0;
+	case PG_BACK_NOTICE_RESPONSE:
+	case PG_BACK_NOTIFICATION:
+		return true;
+	case PG_BACK_ERROR_RESPONSE: /* it will close the connection */
+		b->must_close = true;
+		return true;
+	default:
+		return false;
 	}
-	buf_append_slice(&next, message);
-	buf_deinit(&f->greeting);
-	f->greeting = next;
 }
 
 static size_t on_idle_input(void *tenant, struct backend *b, struct slice bytes)
 {
 	size_t used = 0;
-	struct pg_head head;
 
 	(void)tenant;
-	for (;;) {
+	while (used < bytes.len) {
 		struct slice rest = slice_from(bytes, used);
-		struct slice body;
+		struct pg_head head = { .type = rest.data[0] };
+		enum pg_head_result r = pg_head_parse(rest, &head);
+		size_t whole = PG_HEAD + (size_t)head.len;
 
-		if (pg_head_parse(rest, &head) != PG_HEAD_OK ||
-			rest.len - PG_HEAD < head.len)
-			return used;
-		body = slice_of(rest.data + PG_HEAD, head.len);
-		if (head.type == PG_BACK_PARAMETER_STATUS)
-			note_parameter(b->flavour, body);
-		else if (head.type == PG_BACK_ERROR_RESPONSE)
-			b->must_close = true;
-		used += PG_HEAD + head.len;
+		if (r == PG_HEAD_MORE ||
+			(r == PG_HEAD_OK && whole <= STREAM_READ_MAX &&
+				rest.len < whole))
+			break;
+		if (r == PG_HEAD_BAD || whole > STREAM_READ_MAX ||
+			!idle_message(
+				b, head.type, slice_of(rest.data, whole))) {
+			log_warn(&b->log, "backend.nonsense",
+				"it says %c while nobody asks it; closed",
+				head.type > ' ' && head.type < 0x7f ? head.type
+								    : '?');
+			backend_close(b);
+			return bytes.len;
+		}
+		used += whole;
 	}
+	return used;
 }
 
 static void on_idle_lost(void *tenant, struct backend *b, struct slice error)

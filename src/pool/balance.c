@@ -485,8 +485,8 @@ void pool_opened(struct backend *b)
 	pool_release(b);
 }
 
-/* The server is not there, not ready or full: it may be, later. Any other
- * refusal would be the same again. */
+/* The server is not there, not ready, full or out of its mind: it may be well
+ * later. Any other refusal would be the same again. */
 static bool is_final(struct slice sqlstate)
 {
 	static const char *const passing[] = { "08", "53", "57P" };
@@ -520,7 +520,9 @@ void pool_open_failed(
 	struct backend *b, struct slice raw, const struct fault *f)
 {
 	struct lease_error error = { .raw = raw, .fault = *f };
-	struct slice sqlstate = pg_error_field(raw, 'C');
+	struct slice sqlstate =
+		raw.len ? pg_error_field(raw, 'C')
+			: slice_str(fault_row(f->code)->sqlstate);
 	struct slice text = pg_error_field(raw, 'M');
 	struct flavour *flavour = flavour_ref(b->flavour);
 	struct pool *pool = b->pool;
@@ -540,7 +542,7 @@ void pool_open_failed(
 	if (log_limit_pass(&pool->log_trouble, 1, &held))
 		log_warn(&pool->log, "backend.refused", "%s/%s: %s",
 			pool->database, pool->user, pool->trouble.text);
-	if (raw.len && is_final(sqlstate))
+	if (is_final(sqlstate))
 		fail_flavour(flavour, &error);
 	else
 		back_off(pool, loop_now(pool->pools->loop));

@@ -3,21 +3,53 @@
  * greeting up to the first ReadyForQuery. Howdah speaks the protocol itself
  * here, because a login from a verifier and a name lookup that does not
  * block are not to be had from libpq.
+ *
+ * The server is a stranger until it has logged us in: every message must have
+ * its place (login_states.def), be whole and fit into STREAM_READ_MAX. What
+ * is not so ends the login, for a reason that is told.
  */
-#include "pool/pool_priv.h"
+#include "pool/login.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-struct login {
-	struct connector connector;
-	struct timer deadline;
-	struct backend *backend; /* NULL once the login is over */
-	struct backend *orphan;	 /* freed with us when its stream never was */
-	struct scram_client scram;
-	struct buf greeting; /* ParameterStatus messages so far */
-	uint8_t n_open;
-	bool awaits_ssl; /* the one byte that answers SSLRequest */
+struct login_row {
+	const char *label;
+	unsigned says;
 };
+
+enum {
+#define LOGIN_WORD(name, type, code, handler) WORD_##name,
+#include "pool/login_words.def"
+#undef LOGIN_WORD
+	WORD_COUNT,
+	NO_CODE = -1,
+};
+
+struct word {
+	const char *name;
+	char type;
+	int code;
+	login_word_fn *handler;
+};
+
+static login_word_fn login_error, login_nothing;
+
+#define SAYS(name) BIT(WORD_##name)
+static const struct login_row rows[] = {
+#define LOGIN_STATE(name, label, says) { label, says },
+#include "pool/login_states.def"
+#undef LOGIN_STATE
+};
+
+static const struct word words[] = {
+#define LOGIN_WORD(name, type, code, handler) { #name, type, code, handler },
+#include "pool/login_words.def"
+#undef LOGIN_WORD
+};
+
+_Static_assert(ARRAY_SIZE(rows) == LOGIN_STATES, "one row per state");
 
 static const struct backend_ops login_ops;
 
@@ -50,6 +82,7 @@ static void login_end(struct login *l)
 
 	l->backend = NULL;
 	b->login = NULL;
+	list_remove(&l->waiter.link);
 	connector_close(&l->connector, on_login_connector_closed);
 	timer_close(&l->deadline, on_login_deadline_closed);
 }
@@ -65,264 +98,225 @@ void login_abort(struct backend *b)
 	login_end(l);
 }
 
-static void login_fail_raw(struct login *l, struct slice raw)
+void login_succeed(struct login *l)
 {
-	struct fault f;
+	struct backend *b = l->backend;
 
-	fault_set(&f, FAULT_CONNECTION_LOST, NULL);
-	pool_open_failed(l->backend, raw, &f);
+	login_end(l);
+	pool_opened(b);
 }
 
-static void login_fail(struct login *l, const char *text)
+static void fail_with(
+	struct login *l, enum fault_code code, const char *fmt, va_list args)
 {
 	struct fault f;
+	char text[200];
 
-	fault_set(&f, FAULT_CONNECTION_LOST,
-		"cannot log in at the PostgreSQL server: %s", text);
+	vsnprintf(text, sizeof(text), fmt, args);
+	fault_set(&f, code, "cannot log in at the PostgreSQL server: %s", text);
 	pool_open_failed(l->backend, (struct slice){ 0 }, &f);
 }
 
-static void send_back(struct login *l, struct buf *message)
+void login_fail(struct login *l, enum fault_code code, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fail_with(l, code, fmt, args);
+	va_end(args);
+}
+
+void login_broken(struct login *l, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fail_with(l, FAULT_PROTOCOL, fmt, args);
+	va_end(args);
+}
+
+/* The one writer of ->state. */
+void login_enter(struct login *l, enum login_state state)
+{
+	log_debug(&l->backend->log, "login.enter", "%s", rows[state].label);
+	l->state = state;
+}
+
+/* ---- one message -------------------------------------------------------- */
+
+void login_send(struct login *l, struct buf *message)
 {
 	stream_write_slice(&l->backend->stream, buf_slice(message));
 	explicit_bzero(message->data, message->len);
 	buf_deinit(message);
 }
 
-/* ---- authentication ------------------------------------------------------ */
-
-static void answer_cleartext(struct login *l)
-{
-	const struct pool_secret *secret = &l->backend->pool->secret;
-	struct buf message = { 0 };
-	size_t begun;
-
-	if (!secret->password) {
-		login_fail(l,
-			"it wants a password in clear, and only a verifier is known here");
-		return;
-	}
-	begun = pg_begin(&message, 'p');
-	buf_put_cstr(&message, slice_str(secret->password));
-	pg_end(&message, begun);
-	send_back(l, &message);
-}
-
-static void answer_md5(struct login *l, struct slice salt)
-{
-	struct pool *pool = l->backend->pool;
-	struct pool_secret *secret = &pool->secret;
-	struct buf message = { 0 };
-	struct md5_secret answer;
-	size_t begun;
-
-	if (!secret->has_md5 && secret->password)
-		secret->has_md5 =
-			md5_secret_make(slice_str(secret->password),
-				slice_str(pool->user), &secret->md5) == 0;
-	if (!secret->has_md5 || salt.len != MD5_SALT_LEN ||
-		md5_secret_answer(&secret->md5, (const uint8_t *)salt.data,
-			&answer) < 0) {
-		login_fail(
-			l, "it wants an md5 password, and none is known here");
-		return;
-	}
-	begun = pg_begin(&message, 'p');
-	buf_put_cstr(&message, slice_of(answer.text, MD5_SECRET_LEN));
-	pg_end(&message, begun);
-	send_back(l, &message);
-}
-
-static void answer_sasl(struct login *l, struct slice offer)
-{
-	CLEANUP(buf_deinit) struct buf first = { 0 };
-	struct buf message = { 0 };
-	uint8_t hash[TLS_HASH_MAX];
-	size_t len = tls_endpoint_hash(&l->backend->stream, hash);
-	char nonce[SCRAM_NONCE_LEN];
-	const char *mechanism;
-	struct fault f;
-
-	scram_nonce_make(nonce);
-	scram_client_deinit(&l->scram);
-	scram_client_init(&l->scram, slice_of(hash, len));
-	if (scram_client_first(&l->scram, offer, slice_of(nonce, sizeof(nonce)),
-		    &mechanism, &first, &f)) {
-		login_fail(l, f.text);
-		return;
-	}
-	pg_put_sasl_initial(&message, mechanism, buf_slice(&first));
-	send_back(l, &message);
-}
-
-/* Keys for the server's salt: known already, or made from the password. */
-static bool find_keys(struct pool_secret *secret, const struct scram_salt *salt)
-{
-	if (secret->has_keys && scram_salt_equal(&secret->salt, salt))
-		return true;
-	if (!secret->password || scram_keys_derive(slice_str(secret->password),
-					 salt, &secret->keys) != 0)
-		return false;
-	secret->salt = *salt;
-	secret->has_keys = true;
-	return true;
-}
-
-static void answer_challenge(struct login *l, struct slice challenge)
-{
-	struct pool_secret *secret = &l->backend->pool->secret;
-	CLEANUP(buf_deinit) struct buf final = { 0 };
-	struct buf message = { 0 };
-	struct fault f;
-
-	if (scram_client_challenge(&l->scram, challenge, &f)) {
-		login_fail(l, f.text);
-		return;
-	}
-	if (!find_keys(secret, &l->scram.salt)) {
-		login_fail(l,
-			"the verifier known here is not the server's, and the password is not known");
-		return;
-	}
-	scram_client_prove(&l->scram, &secret->keys, &final);
-	pg_put_password(&message, buf_slice(&final));
-	send_back(l, &message);
-}
-
-static void check_final(struct login *l, struct slice final)
+/* The server's own words are for the client, when they are such. */
+static void login_error(struct login *l, struct slice data)
 {
 	struct fault f;
 
-	if (scram_client_verify(&l->scram, final, &f))
-		login_fail(l, f.text);
-}
-
-static void on_authentication(struct login *l, struct slice body)
-{
-	struct reader r = reader_of(body);
-	uint32_t code = reader_u32(&r);
-	struct slice data = reader_bytes(&r, reader_left(&r));
-
-	switch (code) {
-	case PG_AUTH_OK:
-		break;
-	case PG_AUTH_CLEARTEXT:
-		answer_cleartext(l);
-		break;
-	case PG_AUTH_MD5:
-		answer_md5(l, data);
-		break;
-	case PG_AUTH_SASL:
-		answer_sasl(l, data);
-		break;
-	case PG_AUTH_SASL_CONTINUE:
-		answer_challenge(l, data);
-		break;
-	case PG_AUTH_SASL_FINAL:
-		check_final(l, data);
-		break;
-	default:
-		login_fail(l,
-			"it wants an authentication method that is not supported");
-	}
-}
-
-/* ---- the greeting -------------------------------------------------------- */
-
-static void on_ready(struct login *l, struct slice body)
-{
-	struct backend *b = l->backend;
-	const struct config *c = b->pools->config;
-	uint64_t lifetime = c->server_lifetime;
-
-	if (body.len != 1 || body.data[0] != 'I') {
-		login_fail(l, "it greets in the middle of a transaction");
+	if (!pg_error_is_good(data)) {
+		login_broken(l,
+			"it refuses with an error that is malformed or has no SQLSTATE: %.*s",
+			(int)MIN(pg_error_field(data, 'M').len, 80),
+			pg_error_field(data, 'M').data);
 		return;
 	}
-	buf_deinit(&b->flavour->greeting);
-	b->flavour->greeting = l->greeting;
-	l->greeting = (struct buf){ 0 };
-	if (lifetime) /* spread, so that not all are replaced at once */
-		b->close_at = loop_now(b->pools->loop) + lifetime -
-			      loop_clock_us() % (lifetime / 5 + 1);
-	login_end(l);
-	pool_opened(b);
+	fault_set(&f, FAULT_CONNECTION_LOST, NULL);
+	pool_open_failed(l->backend, data, &f);
 }
 
-static void on_key(struct login *l, struct slice body)
+static void login_nothing(struct login *l, struct slice data)
 {
-	struct reader r = reader_of(body);
-
-	l->backend->pid = reader_u32(&r);
-	buf_append_slice(&l->backend->key, reader_bytes(&r, reader_left(&r)));
+	(void)l;
+	(void)data;
 }
 
-static void on_message(struct login *l, char type, struct slice message)
+static const struct word *find_word(char type, int code)
 {
-	struct slice body = slice_from(message, PG_HEAD);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (words[i].type == type && words[i].code == code)
+			return &words[i];
+	return NULL;
+}
 
-	switch (type) {
-	case PG_BACK_AUTHENTICATION:
-		on_authentication(l, body);
-		break;
-	case PG_BACK_PARAMETER_STATUS:
-		buf_append_slice(&l->greeting, message);
-		break;
-	case PG_BACK_BACKEND_KEY_DATA:
-		on_key(l, body);
-		break;
-	case PG_BACK_READY_FOR_QUERY:
-		on_ready(l, body);
-		break;
-	case PG_BACK_ERROR_RESPONSE:
-		login_fail_raw(l, body);
-		break;
-	case PG_BACK_NOTICE_RESPONSE:
-	case PG_BACK_NEGOTIATE_PROTOCOL:
-		break;
-	default:
-		login_fail(l,
+static bool may_say(const struct login *l, const struct word *word)
+{
+	unsigned says = rows[l->state].says;
+
+	if (l->state >= LOGIN_STARTED)
+		says |= SAYS(ERROR) | SAYS(NOTICE);
+	return says & BIT(word - words);
+}
+
+static void on_message(struct login *l, char type, struct slice data)
+{
+	struct reader r = reader_of(data);
+	const struct word *word;
+	int code = NO_CODE;
+
+	if (type == PG_BACK_AUTHENTICATION) {
+		code = (int)reader_u32(&r);
+		data = slice_of(r.at, reader_left(&r));
+	}
+	word = r.is_bad ? NULL : find_word(type, code);
+	if (word && may_say(l, word))
+		word->handler(l, data);
+	else if (word)
+		login_broken(l, "it says %c (%s) out of turn, while it is %s",
+			type, word->name, rows[l->state].label);
+	else if (code != NO_CODE && !r.is_bad)
+		login_fail(l, FAULT_UNSUPPORTED,
+			"it wants authentication method %d, which is not supported",
+			code);
+	else
+		login_broken(l,
 			"it says something that is not PostgreSQL's protocol");
+}
+
+/* ---- the startup packet ------------------------------------------------- */
+
+static void put_parameter(
+	struct buf *params, const char *name, struct slice value)
+{
+	if (!value.len)
+		return;
+	buf_put_cstr(params, slice_str(name));
+	buf_put_cstr(params, value);
+}
+
+/* The URL's options first, so that the client's own win. */
+static void put_options(struct buf *params, struct slice ours, struct slice own)
+{
+	CLEANUP(buf_deinit) struct buf both = { 0 };
+
+	buf_append_slice(&both, ours);
+	if (ours.len && own.len)
+		buf_put_u8(&both, ' ');
+	buf_append_slice(&both, own);
+	put_parameter(params, "options", buf_slice(&both));
+}
+
+static void put_parameters(struct buf *params, const struct backend *b)
+{
+	const struct upstream *up = b->pools->upstream;
+	struct slice flavour = buf_slice(&b->flavour->params);
+	struct slice options = pg_startup_get(flavour, SLICE("options"));
+	struct slice name, value;
+
+	put_parameter(params, "user", slice_str(b->pool->user));
+	put_parameter(params, "database", slice_str(b->pool->database));
+	put_parameter(params, "application_name",
+		slice_str(*up->application_name
+				  ? up->application_name
+				  : up->fallback_application_name));
+	put_options(params, slice_str(up->options), options);
+	while (pg_startup_next(&flavour, &name, &value)) {
+		if (slice_is(name, "options"))
+			continue;
+		buf_put_cstr(params, name);
+		buf_put_cstr(params, value);
 	}
 }
 
 static void send_startup(struct login *l)
 {
-	struct backend *b = l->backend;
 	CLEANUP(buf_deinit) struct buf params = { 0 };
 	struct buf message = { 0 };
 
-	buf_put_cstr(&params, SLICE("user"));
-	buf_put_cstr(&params, slice_str(b->pool->user));
-	buf_put_cstr(&params, SLICE("database"));
-	buf_put_cstr(&params, slice_str(b->pool->database));
-	buf_append_slice(&params, buf_slice(&b->flavour->params));
+	put_parameters(&params, l->backend);
 	pg_put_startup(&message, buf_slice(&params));
-	send_back(l, &message);
+	login_send(l, &message);
+	login_enter(l, LOGIN_STARTED);
+}
+
+/* ---- TLS ---------------------------------------------------------------- */
+
+static void secure(struct login *l)
+{
+	struct backend *b = l->backend;
+	const struct upstream *up = b->pools->upstream;
+
+	stream_secure_client(
+		&b->stream, b->pools->tls, up->hosts[b->host].host);
+	send_startup(l);
+}
+
+static bool may_go_on_plain(const struct upstream *up)
+{
+	return !strcmp(up->sslmode, "prefer") || !strcmp(up->sslmode, "allow");
 }
 
 /* The answer to SSLRequest is one byte, and nothing may stand behind it:
  * what does was put there by somebody in between (CVE-2021-23222). */
 static size_t on_ssl_answer(struct login *l, struct slice bytes)
 {
-	struct backend *b = l->backend;
-	const struct upstream *up = b->pools->upstream;
+	const struct upstream *up = l->backend->pools->upstream;
 
-	l->awaits_ssl = false;
-	if (bytes.len > 1) {
-		login_fail(l,
+	if (bytes.len > 1)
+		login_broken(l,
 			"it sent unencrypted data after its answer to SSLRequest");
-	} else if (bytes.data[0] == 'S') {
-		stream_secure_client(
-			&b->stream, b->pools->tls, up->hosts[b->host].host);
+	else if (bytes.data[0] == 'S')
+		secure(l);
+	else if (bytes.data[0] != 'N')
+		login_broken(l, "it answers SSLRequest with neither S nor N");
+	else if (may_go_on_plain(up))
 		send_startup(l);
-	} else if (!strcmp(up->sslmode, "prefer") ||
-		   !strcmp(up->sslmode, "allow")) {
-		send_startup(l);
-	} else {
-		login_fail(l, "it does not speak TLS, and sslmode asks for it");
-	}
-	return 1;
+	else
+		login_fail(l, FAULT_CONNECTION_LOST,
+			"it does not speak TLS, and sslmode=%s asks for it",
+			up->sslmode);
+	return bytes.len;
+}
+
+/* ---- its stream --------------------------------------------------------- */
+
+/* Behind ReadyForQuery nothing is to come that was not asked for. */
+static bool says_too_much(char type, struct slice rest)
+{
+	return type == PG_BACK_READY_FOR_QUERY && rest.len &&
+	       !memchr("SNAE", rest.data[0], 4);
 }
 
 static size_t on_login_input(
@@ -331,35 +325,46 @@ static size_t on_login_input(
 	struct login *l = tenant;
 	size_t used = 0;
 
-	if (l->awaits_ssl)
+	if (l->state == LOGIN_ASKED_TLS)
 		return on_ssl_answer(l, bytes);
 	while (b->login) {
 		struct slice rest = slice_from(bytes, used);
+		enum pg_head_result r;
 		struct pg_head head;
 		size_t whole;
 
-		if (pg_head_parse(rest, &head) == PG_HEAD_MORE)
+		r = pg_head_parse(rest, &head);
+		if (r == PG_HEAD_MORE)
 			break;
-		whole = PG_HEAD + (size_t)head.len;
-		if (pg_head_parse(rest, &head) == PG_HEAD_BAD ||
-			whole > STREAM_READ_MAX) {
-			login_fail(
+		whole = r == PG_HEAD_OK ? PG_HEAD + (size_t)head.len : 0;
+		if (r == PG_HEAD_BAD || whole > STREAM_READ_MAX) {
+			login_broken(
 				l, "it does not speak PostgreSQL's protocol");
 			break;
 		}
 		if (rest.len < whole)
 			break;
+		if (says_too_much(head.type, slice_from(rest, whole))) {
+			login_broken(l, "it says more than its greeting");
+			break;
+		}
 		used += whole;
-		on_message(l, head.type, slice_of(rest.data, whole));
+		on_message(
+			l, head.type, slice_of(rest.data + PG_HEAD, head.len));
 	}
 	return b->state == BACKEND_CLOSING ? bytes.len : used;
 }
 
 static void on_login_lost(void *tenant, struct backend *b, struct slice error)
 {
-	(void)b;
 	(void)error;
-	login_fail(tenant, "it closed the connection");
+	if (b->error)
+		login_fail(tenant, FAULT_CONNECTION_LOST,
+			"the connection is lost: %s",
+			stream_error_text(&b->stream, b->error));
+	else
+		login_fail(tenant, FAULT_CONNECTION_LOST,
+			"it closed the connection");
 }
 
 static const struct backend_ops login_ops = {
@@ -367,7 +372,7 @@ static const struct backend_ops login_ops = {
 	.lost = on_login_lost,
 };
 
-/* ---- connecting ---------------------------------------------------------- */
+/* ---- connecting --------------------------------------------------------- */
 
 static void on_login_connected(struct connector *connector, int fd, int error)
 {
@@ -377,7 +382,7 @@ static void on_login_connected(struct connector *connector, int fd, int error)
 
 	(void)error;
 	if (fd < 0) {
-		login_fail(l, connector->text);
+		login_fail(l, FAULT_CONNECTION_LOST, "%s", connector->text);
 		return;
 	}
 	stream_open(&b->stream, b->pools->loop, fd, &backend_stream_ops);
@@ -386,15 +391,18 @@ static void on_login_connected(struct connector *connector, int fd, int error)
 		send_startup(l);
 		return;
 	}
-	l->awaits_ssl = true;
+	login_enter(l, LOGIN_ASKED_TLS);
 	pg_put_ssl_request(&message);
-	send_back(l, &message);
+	login_send(l, &message);
 }
 
 static void on_login_deadline(struct timer *timer)
 {
-	login_fail(container_of(timer, struct login, deadline),
-		"no answer in time (connect_timeout)");
+	struct login *l = container_of(timer, struct login, deadline);
+
+	login_fail(l, FAULT_CONNECTION_LOST,
+		"no answer in time (connect_timeout), while %s",
+		rows[l->state].label);
 }
 
 static void login_connect(struct login *l)

@@ -7,29 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* ---- secrets ------------------------------------------------------------ */
-
-void pool_secret_deinit(struct pool_secret *secret)
-{
-	if (secret->password)
-		explicit_bzero(secret->password, strlen(secret->password));
-	free(secret->password);
-	explicit_bzero(secret, sizeof(*secret));
-}
-
-static void pool_set_secret(struct pool *pool, const struct pool_secret *secret)
-{
-	struct pool_secret copy;
-
-	if (!secret)
-		return;
-	copy = *secret;
-	if (copy.password)
-		copy.password = xstrdup(copy.password);
-	pool_secret_deinit(&pool->secret);
-	pool->secret = copy;
-}
-
 /* ---- flavours ----------------------------------------------------------- */
 
 static bool flavour_equal(const struct table_node *node, const void *key)
@@ -135,6 +112,7 @@ static struct pool *pool_create(struct pools *pools, struct slice database,
 	pool->log = (struct log_scope){ "pool", slot };
 	pool->database = slice_dup(database);
 	pool->user = slice_dup(user);
+	pool->secret = secret_get(pools, user);
 	pool->backoff_ms = BACKOFF_FIRST_MS;
 	pool->older_at = loop_now(pools->loop);
 	pool->newer_at = pool->older_at;
@@ -150,11 +128,18 @@ void pool_destroy(struct pool *pool)
 	check(!pool->n_waiting && !pool->flavours.len);
 	page_pool_leave(pool->pools->page, pool->pools->worker, pool->slot);
 	list_remove(&pool->dirty);
-	pool_secret_deinit(&pool->secret);
 	table_deinit(&pool->flavours);
 	free(pool->database);
 	free(pool->user);
 	free(pool);
+}
+
+/* What kept it from opening backends may be over. */
+static void pool_retry(struct pool *pool)
+{
+	pool->retry_at = 0;
+	pool->backoff_ms = BACKOFF_FIRST_MS;
+	pool_touch(pool);
 }
 
 struct flavour *flavour_get(struct pools *pools, struct slice database,
@@ -172,7 +157,8 @@ struct flavour *flavour_get(struct pools *pools, struct slice database,
 		    : pool_create(pools, database, user, hash);
 	if (!pool)
 		return NULL;
-	pool_set_secret(pool, secret);
+	if (secret && secret_set(pool->secret, secret))
+		pool_retry(pool);
 	hash = table_hash(&pool->flavours, params.data, params.len);
 	node = table_find(&pool->flavours, hash, flavour_equal, &params);
 	return flavour_ref(node ? container_of(node, struct flavour, node)
@@ -242,6 +228,7 @@ struct pools *pools_create(const struct pools_env *env, struct fault *f)
 		}
 	}
 	table_init(&pools->pools);
+	table_init(&pools->secrets);
 	table_init(&pools->settings);
 	list_init(&pools->dirty);
 	timer_init(&pools->tick, pools->loop, on_tick);
@@ -251,10 +238,25 @@ struct pools *pools_create(const struct pools_env *env, struct fault *f)
 	return pools;
 }
 
-void pools_reload(struct pools *pools, const struct config *next)
+static void reload_secrets(
+	struct pools *pools, pool_secret_fn *secret_of, void *owner)
+{
+	table_each (node, &pools->secrets) {
+		struct secret *s = container_of(node, struct secret, node);
+		struct pool_secret next = { 0 };
+		bool is_there = secret_of(owner, slice_str(s->user), &next);
+
+		secret_set(s, is_there ? &next : NULL);
+		pool_secret_deinit(&next);
+	}
+}
+
+void pools_reload(struct pools *pools, const struct config *next,
+	pool_secret_fn *secret_of, void *owner)
 {
 	pools->config = next;
-	pools_each_pool(pool, pools) pool_touch(pool);
+	reload_secrets(pools, secret_of, owner);
+	pools_each_pool(pool, pools) pool_retry(pool);
 }
 
 void pools_bell(struct pools *pools)
@@ -307,8 +309,13 @@ void pools_destroy(struct pools *pools)
 		table_remove(&pools->pools, node);
 		pool_destroy(container_of(node, struct pool, node));
 	}
+	while ((node = table_any(&pools->secrets))) {
+		table_remove(&pools->secrets, node);
+		secret_destroy(container_of(node, struct secret, node));
+	}
 	tls_context_unref(pools->tls);
 	table_deinit(&pools->pools);
+	table_deinit(&pools->secrets);
 	table_deinit(&pools->settings);
 	free(pools);
 }

@@ -150,6 +150,7 @@ struct backend {
 	enum backend_state state;
 	char tx;	     /* last ReadyForQuery: I, T or E */
 	bool must_close;     /* do not lend again */
+	int error;	     /* why its connection failed, or 0 */
 	bool is_reserve;     /* beyond the pool's size */
 	bool is_apart;	     /* opened for one lease, not for the pool */
 	struct lease *apart; /* that lease, until it is had */
@@ -308,7 +309,16 @@ struct pools_env {
 };
 
 struct pools *pools_create(const struct pools_env *env, struct fault *f);
-void pools_reload(struct pools *pools, const struct config *next);
+
+/* The secret of a user after a reload, for the caller to deinit; false when
+ * there is no such user any more. */
+typedef bool pool_secret_fn(
+	void *owner, struct slice user, struct pool_secret *ret);
+
+/* Forgets passwords and keys of before, and has secret_of say what they are
+ * now. Connections that are open stay. */
+void pools_reload(struct pools *pools, const struct config *next,
+	pool_secret_fn *secret_of, void *owner);
 
 /* The page changed: give up what others wait for, take what was given up. */
 void pools_bell(struct pools *pools);
@@ -319,8 +329,8 @@ void pools_destroy(struct pools *pools);
 
 /*
  * The flavour for a client's startup parameters (as pg_startup_next() reads
- * them), with a ref. secret is copied into the pool and replaces the earlier
- * one; NULL keeps it. NULL when there are too many pools.
+ * them), with a ref. secret is copied and replaces the user's earlier one;
+ * NULL keeps it. NULL when there are too many pools.
  */
 struct flavour *flavour_get(struct pools *pools, struct slice database,
 	struct slice user, struct slice params,

@@ -11,13 +11,63 @@ enum {
 	CONNECTS_AT_ONCE = 4, /* per pool: no stampede after an outage */
 	BACKOFF_FIRST_MS = 50,
 	BACKOFF_MAX_MS = 3000,
-	RESERVE_AFTER_MS = 200, /* all stuck for so long: open a reserve */
-	RESTED_MS = 100,	/* idle for so long: is it alive? */
-	SURPLUS_MS = 300,	/* idle for so long: nobody here needs it */
-	RING_MS = 10,		/* at most so often the others are rung */
-	CLEANING_MS = 5000,	/* a backend not clean by then is closed */
-	RECENT_MS = 60 * 1000,	/* a period of the averages */
+	RESERVE_AFTER_MS = 200,	  /* all stuck for so long: open a reserve */
+	RESTED_MS = 100,	  /* idle for so long: is it alive? */
+	SURPLUS_MS = 300,	  /* idle for so long: nobody here needs it */
+	RING_MS = 10,		  /* at most so often the others are rung */
+	CLEANING_MS = 5000,	  /* a backend not clean by then is closed */
+	RECENT_MS = 60 * 1000,	  /* a period of the averages */
+	GREETING_MAX = 16 * 1024, /* bytes of a server's parameters */
 };
+
+/* ---- secrets (secret.c) ------------------------------------------------ */
+
+/* How to log in for one user, in all of its pools. */
+struct secret {
+	struct table_node node; /* in pools->secrets, by user */
+	struct pools *pools;	/* borrowed */
+	char *user;
+	struct pool_secret given;
+	bool has_made; /* keys of the password that is given */
+	struct scram_salt made_salt;
+	struct scram_keys made;
+	struct list derivations; /* under way */
+};
+
+enum secret_outcome {
+	SECRET_E_WAIT = 1, /* the waiter is called: ask again then */
+	SECRET_E_NONE,	   /* neither keys for this salt nor a password */
+	SECRET_E_PASSWORD, /* as SCRAM_E_PASSWORD */
+};
+
+/* Who waits for keys; leaves with list_remove(). done is called once. */
+struct secret_waiter {
+	struct list link;
+	void (*done)(struct secret_waiter *w);
+};
+
+/* That of a user, made when there is none; lives as long as the pools. */
+struct secret *secret_get(struct pools *pools, struct slice user);
+void secret_destroy(struct secret *s);
+
+/* Replaces what is known by a copy; NULL: nothing any more. Keys that were made
+ * stay while the password does. False when nothing has changed. */
+bool secret_set(struct secret *s, const struct pool_secret *given);
+
+/* The keys for a server's salt: 0, or enum secret_outcome. */
+int secret_keys(struct secret *s, const struct scram_salt *salt,
+	struct secret_waiter *w, struct scram_keys *ret_keys);
+bool secret_md5(const struct secret *s, struct md5_secret *ret);
+
+/* ---- greetings (greeting.c) --------------------------------------------- */
+
+/* Adds a whole ParameterStatus; it replaces an earlier one of its name.
+ * -EPROTO when it is malformed, -E2BIG when that is more than GREETING_MAX;
+ * the greeting stays as it was then. */
+int greeting_put(struct buf *greeting, struct slice message);
+
+/* The value of a parameter, or data NULL. */
+struct slice greeting_get(const struct buf *greeting, const char *name);
 
 struct flavour {
 	struct table_node node; /* in its pool */
@@ -37,9 +87,10 @@ struct pool {
 	struct log_scope log;
 	char *database;
 	char *user;
-	unsigned slot; /* in the page */
-	struct pool_secret secret;
-	size_t host; /* of the upstream's hosts: the one that works */
+	unsigned slot;	       /* in the page */
+	struct secret *secret; /* borrowed from the pools */
+	size_t host;	       /* of the upstream's hosts: the one that works */
+	size_t n_unwanted; /* hosts in a row that are not what is asked for */
 	struct table flavours;
 	struct list waiting; /* leases, longest first */
 	uint32_t n_waiting;
@@ -67,6 +118,7 @@ struct pools {
 	struct metrics metrics;
 	struct tls_context *tls;
 	struct table pools;
+	struct table secrets;
 	struct list dirty;
 	struct table settings;
 	struct timer tick;

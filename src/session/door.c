@@ -313,6 +313,31 @@ failed:
 	return NULL;
 }
 
+bool door_secret(struct door *door, struct slice user, struct pool_secret *ret)
+{
+	struct auth_secret secret;
+
+	if (!auth_users_secret(door->users, user, &secret))
+		return false;
+	*ret = (struct pool_secret){
+		.password = TAKE(secret.password),
+		.has_md5 = secret.has_md5,
+		.has_keys = secret.has_keys,
+		.md5 = secret.md5,
+		.salt = secret.salt,
+		.keys = secret.keys,
+	};
+	auth_secret_deinit(&secret);
+	return true;
+}
+
+static bool on_secret(void *owner, struct slice user, struct pool_secret *ret)
+{
+	struct door *door = owner;
+
+	return door_secret(door, user, ret);
+}
+
 int door_reload(struct door *door, const struct config *next, struct fault *f)
 {
 	struct auth_users *users = load_users(&door->env, next, f);
@@ -331,7 +356,7 @@ int door_reload(struct door *door, const struct config *next, struct fault *f)
 	door->tls = tls;
 	door->config = next;
 	door->env.config = next;
-	pools_reload(door->pools, next);
+	pools_reload(door->pools, next, on_secret, door);
 	return 0;
 }
 

@@ -341,8 +341,8 @@ static void logged_in(struct session *s)
 {
 	struct startup *st = s->startup;
 	struct door *door = s->door;
-	struct auth_secret secret = { 0 };
-	struct pool_secret for_pool = { 0 };
+	struct pool_secret secret = { 0 };
+	bool has_secret;
 	struct fault f;
 
 	pg_put_auth(&door->out, PG_AUTH_OK, (struct slice){ 0 });
@@ -351,18 +351,11 @@ static void logged_in(struct session *s)
 		enter_console(s);
 		return;
 	}
-	auth_users_secret(door->users, slice_str(st->user), &secret);
-	for_pool = (struct pool_secret){
-		.password = secret.password,
-		.has_md5 = secret.has_md5,
-		.has_keys = secret.has_keys,
-		.md5 = secret.md5,
-		.salt = secret.salt,
-		.keys = secret.keys,
-	};
+	has_secret = door_secret(door, slice_str(st->user), &secret);
 	s->flavour = flavour_get(door->pools, slice_str(st->database),
-		slice_str(st->user), buf_slice(&st->params), &for_pool);
-	auth_secret_deinit(&secret);
+		slice_str(st->user), buf_slice(&st->params),
+		has_secret ? &secret : NULL);
+	pool_secret_deinit(&secret);
 	if (!s->flavour) {
 		fault_set(&f, FAULT_BUSY,
 			"too many databases and users for one gateway");

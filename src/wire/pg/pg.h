@@ -194,6 +194,14 @@ bool pg_target_read(struct slice body, char *ret_kind, struct slice *ret_name);
  * when it is not there. */
 struct slice pg_error_field(struct slice body, char field);
 
+/* Is an ErrorResponse whole: fields that end where the body does, a severity,
+ * a text, and an SQLSTATE that is one? */
+bool pg_error_is_good(struct slice body);
+
+/* Name and value of a ParameterStatus. */
+bool pg_parameter_read(
+	struct slice body, struct slice *ret_name, struct slice *ret_value);
+
 /* The next column of a DataRow whose column count was read already. False
  * when the row is malformed; NULL is a slice with data NULL. */
 bool pg_row_next(struct reader *row, struct slice *ret_value);

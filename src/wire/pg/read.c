@@ -166,6 +166,40 @@ struct slice pg_error_field(struct slice body, char field)
 	return SLICE("");
 }
 
+static bool is_sqlstate(struct slice text)
+{
+	enum {
+		SQLSTATE_LEN = 5
+	};
+
+	for (size_t i = 0; i < text.len; i++)
+		if (!strchr("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+			    text.data[i]))
+			return false;
+	return text.len == SQLSTATE_LEN;
+}
+
+bool pg_error_is_good(struct slice body)
+{
+	struct reader r = reader_of(body);
+
+	while (reader_u8(&r))
+		reader_cstr(&r);
+	return reader_done(&r) && pg_error_field(body, 'S').len &&
+	       pg_error_field(body, 'M').len &&
+	       is_sqlstate(pg_error_field(body, 'C'));
+}
+
+bool pg_parameter_read(
+	struct slice body, struct slice *ret_name, struct slice *ret_value)
+{
+	struct reader r = reader_of(body);
+
+	*ret_name = reader_cstr(&r);
+	*ret_value = reader_cstr(&r);
+	return reader_done(&r) && ret_name->len;
+}
+
 bool pg_row_next(struct reader *row, struct slice *ret_value)
 {
 	uint32_t len = reader_u32(row);
