@@ -246,15 +246,38 @@ struct tls_context *tls_context_server(const char *cert, const char *key,
 	const char *ca, const void *tickets, struct fault *f);
 
 /*
- * For connecting, with libpq's meaning of sslmode as far as certificates go;
- * whether to ask for TLS at all, and what to do when it is refused, is the
- * caller's. A root that is given is verified against in every mode. NULL or
- * "": nothing is verified below verify-ca, verify-full takes the system's
- * authorities ("system" says so explicitly), and verify-ca fails, for those
- * prove nothing without the name. cert and key: both, or NULL or "" both.
+ * For connecting, with libpq's names for what may be asked; texts may be NULL
+ * or "". Whether to ask for TLS at all, and what to do when it is refused, is
+ * the caller's.
  */
-struct tls_context *tls_context_client(const char *sslmode, const char *root,
-	const char *cert, const char *key, struct fault *f);
+struct tls_client {
+	const char *sslmode; /* as far as certificates go; never NULL */
+
+	/* One that is given is verified against in every mode. Without one
+	 * nothing is verified below verify-ca, verify-full takes the system's
+	 * authorities ("system" says so explicitly), and verify-ca fails, for
+	 * those prove nothing without the name. */
+	const char *root;
+
+	/* Certificates revoked, a file and a folder. With either of them each
+	 * certificate of a chain needs a list that is in date. */
+	const char *crl;
+	const char *crl_folder;
+
+	/* Ours: both or none. */
+	const char *cert;
+	const char *key;
+
+	/* "TLSv1.2": what lies between is spoken. */
+	const char *min_version;
+	const char *max_version;
+
+	bool is_direct;	 /* the server must choose ALPN's "postgresql" */
+	bool hides_name; /* no SNI */
+};
+
+struct tls_context *tls_context_client(
+	const struct tls_client *client, struct fault *f);
 
 struct tls_context *tls_context_ref(struct tls_context *ctx);
 void tls_context_unref(struct tls_context *ctx);
@@ -367,6 +390,22 @@ void connector_open(struct connector *c, struct loop *loop, const char *host,
 
 /* Needed after done, too. Without done before: done is not called. */
 void connector_close(struct connector *c, void (*closed)(struct connector *c));
+
+/* How long a silent peer is believed in, in libpq's units and with its
+ * defaults: 0 is the system's. */
+struct socket_patience {
+	bool is_off;	     /* no keepalive at all */
+	int idle_s;	     /* until the first probe */
+	int interval_s;	     /* between probes */
+	int count;	     /* of probes */
+	int user_timeout_ms; /* for what was sent and is not acknowledged */
+};
+
+/* Of a TCP socket. What the kernel does not take stays as it is. */
+void socket_be_patient(int fd, const struct socket_patience *p);
+
+/* Who is at the other end of a unix socket. A negative errno on failure. */
+int socket_peer_uid(int fd, unsigned *ret_uid);
 
 /* ---- between processes ----------------------------------------------- */
 

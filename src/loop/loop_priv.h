@@ -80,6 +80,8 @@ struct tls_context {
 	struct bio_method_st *bio;
 	unsigned n_refs;
 	bool checks_name; /* client: verify-full */
+	bool hides_name;
+	bool must_alpn; /* client */
 };
 
 struct tls {

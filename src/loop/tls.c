@@ -109,6 +109,7 @@ void stream_secure_client(
 {
 	struct tls *tls = tls_create(s, ctx);
 
+	tls->must_alpn = ctx->must_alpn;
 	tls_expect_peer(tls, host);
 	SSL_set_connect_state(tls->ssl);
 	stream_attach_tls(s, tls);
@@ -145,16 +146,28 @@ static void note_result(struct tls *tls, int r)
 	tls_fail(tls, why);
 }
 
+/* A server that takes direct TLS must know the client's protocol. */
+static bool has_alpn(const struct tls *tls)
+{
+	const unsigned char *name;
+	unsigned len;
+
+	SSL_get0_alpn_selected(tls->ssl, &name, &len);
+	return len;
+}
+
 static void carry_on_handshake(struct tls *tls)
 {
 	int r;
 
 	ERR_clear_error();
 	r = SSL_do_handshake(tls->ssl);
-	if (r == 1)
-		tls->is_done = true;
-	else
+	if (r != 1)
 		note_result(tls, r);
+	else if (tls->must_alpn && !has_alpn(tls))
+		tls_fail(tls, "direct TLS without ALPN: is this PostgreSQL?");
+	else
+		tls->is_done = true;
 }
 
 size_t tls_decrypt(struct tls *tls, struct slice wire, char *plain, size_t size)

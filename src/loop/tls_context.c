@@ -393,20 +393,69 @@ static int set_client_pair(struct tls_context *ctx, const char *cert,
 	return -EINVAL;
 }
 
-struct tls_context *tls_context_client(const char *sslmode, const char *root,
-	const char *cert, const char *key, struct fault *f)
+/* Only lists are taken from the file: a certificate in it is not trusted. */
+static int load_revoked(X509_STORE *store, const char *file, struct fault *f)
 {
-	const struct mode *mode = mode_find(sslmode, f);
+	X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+
+	check(lookup);
+	ERR_clear_error();
+	if (X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) > 0)
+		return 0;
+	return file_fault(f, "revocation list", file);
+}
+
+static int set_revoked(
+	SSL_CTX *ssl, const char *file, const char *folder, struct fault *f)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
+	X509_LOOKUP *lookup;
+
+	if (!is_set(file) && !is_set(folder))
+		return 0;
+	check(X509_STORE_set_flags(store,
+		      X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1);
+	if (is_set(folder)) {
+		lookup = X509_STORE_add_lookup(store, X509_LOOKUP_hash_dir());
+		check(lookup && X509_LOOKUP_add_dir(lookup, folder,
+					X509_FILETYPE_PEM) == 1);
+	}
+	return is_set(file) ? load_revoked(store, file, f) : 0;
+}
+
+/* Never below TLS 1.2, whatever is asked for. */
+static int version_of(const char *name)
+{
+	return name && !strcmp(name, "TLSv1.3") ? TLS1_3_VERSION
+						: TLS1_2_VERSION;
+}
+
+static void set_versions(
+	SSL_CTX *ssl, const char *min_version, const char *max_version)
+{
+	check(SSL_CTX_set_min_proto_version(ssl, version_of(min_version)) == 1);
+	if (is_set(max_version))
+		check(SSL_CTX_set_max_proto_version(
+			      ssl, version_of(max_version)) == 1);
+}
+
+struct tls_context *tls_context_client(
+	const struct tls_client *client, struct fault *f)
+{
+	const struct mode *mode = mode_find(client->sslmode, f);
 	CLEANUP(context_unrefp) struct tls_context *ctx = NULL;
 
 	if (!mode)
 		return NULL;
 	ctx = context_create(TLS_client_method());
 	ctx->checks_name = mode->checks_name;
+	ctx->hides_name = client->hides_name;
+	ctx->must_alpn = client->is_direct;
 	check(SSL_CTX_set_alpn_protos(ctx->ssl, alpn, ALPN_LEN) == 0);
-	if (set_roots(ctx, mode, root, f) < 0)
-		return NULL;
-	if (set_client_pair(ctx, cert, key, f) < 0)
+	set_versions(ctx->ssl, client->min_version, client->max_version);
+	if (set_roots(ctx, mode, client->root, f) < 0 ||
+		set_revoked(ctx->ssl, client->crl, client->crl_folder, f) < 0 ||
+		set_client_pair(ctx, client->cert, client->key, f) < 0)
 		return NULL;
 	return TAKE(ctx);
 }

@@ -102,7 +102,7 @@ static void insist_on(SSL *ssl, const char *host)
 
 void tls_expect_peer(struct tls *tls, const char *host)
 {
-	if (host && *host && !is_address(host))
+	if (host && *host && !is_address(host) && !tls->context->hides_name)
 		SSL_set_tlsext_host_name(tls->ssl, host);
 	if (tls->context->checks_name)
 		insist_on(tls->ssl, host);

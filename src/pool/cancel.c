@@ -5,9 +5,13 @@
  * that connection after it has sent the signal. So a backend whose requests
  * are all closed cannot be hit by one any more, and only then it may be lent
  * to somebody else.
+ *
+ * Who has read the key can cancel, too: the connection is encrypted where that
+ * of the backend is.
  */
 #include "pool/pool_priv.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,10 +26,12 @@ struct cancel {
 	struct pools *pools;
 	struct backend *backend; /* NULL once it is gone */
 	struct list link;	 /* in the backend's cancels */
+	size_t host;
 	uint32_t pid;
 	struct buf key;
 	uint8_t n_open;
 	bool is_ending;
+	bool awaits_ssl; /* the one byte that answers SSLRequest */
 };
 
 static void cancel_part_closed(struct cancel *c)
@@ -86,10 +92,47 @@ static void cancel_end(struct cancel *c)
 		pool_release(b);
 }
 
+/* The request was never made. */
+static void cancel_give_up(struct cancel *c, const char *why)
+{
+	log_warn(c->backend ? &c->backend->log : NULL, "cancel.failed", "%s",
+		why);
+	cancel_end(c);
+}
+
+static void send_request(struct cancel *c)
+{
+	CLEANUP(buf_deinit) struct buf message = { 0 };
+
+	pg_put_cancel(&message, c->pid, buf_slice(&c->key));
+	stream_write_slice(&c->stream, buf_slice(&message));
+}
+
+static void secure(struct cancel *c)
+{
+	server_secure(c->pools->server, c->host, &c->stream);
+	send_request(c);
+}
+
+static void on_ssl_answer(struct cancel *c, struct slice bytes)
+{
+	c->awaits_ssl = false;
+	if (slice_is(bytes, "S"))
+		secure(c);
+	else if (slice_is(bytes, "N") && server_may_go_plain(c->pools->server))
+		send_request(c);
+	else
+		cancel_give_up(c, "the server does not speak TLS");
+}
+
 static size_t on_cancel_input(struct stream *s, struct slice bytes)
 {
-	(void)s;
-	return bytes.len; /* PostgreSQL answers nothing */
+	struct cancel *c = container_of(s, struct cancel, stream);
+
+	/* PostgreSQL answers nothing to the request itself. */
+	if (c->awaits_ssl && !c->is_ending)
+		on_ssl_answer(c, bytes);
+	return bytes.len;
 }
 
 static void on_cancel_eof(struct stream *s)
@@ -97,10 +140,15 @@ static void on_cancel_eof(struct stream *s)
 	cancel_end(container_of(s, struct cancel, stream));
 }
 
+/* A connection reset is an end, too. */
 static void on_cancel_failed(struct stream *s, int error)
 {
-	(void)error;
-	cancel_end(container_of(s, struct cancel, stream));
+	struct cancel *c = container_of(s, struct cancel, stream);
+
+	if (error == -EPROTO)
+		cancel_give_up(c, stream_error_text(s, error));
+	else
+		cancel_end(c);
 }
 
 static const struct stream_ops cancel_stream_ops = {
@@ -110,21 +158,36 @@ static const struct stream_ops cancel_stream_ops = {
 	.closed = on_cancel_stream_closed,
 };
 
+static void ask_for_tls(struct cancel *c)
+{
+	CLEANUP(buf_deinit) struct buf message = { 0 };
+
+	pg_put_ssl_request(&message);
+	stream_write_slice(&c->stream, buf_slice(&message));
+	c->awaits_ssl = true;
+}
+
 static void on_cancel_connected(struct connector *connector, int fd, int error)
 {
 	struct cancel *c = container_of(connector, struct cancel, connector);
-	CLEANUP(buf_deinit) struct buf message = { 0 };
+	const struct server *server = c->pools->server;
+	const char *why;
 
+	(void)error;
 	if (fd < 0) {
-		log_warn(c->backend ? &c->backend->log : NULL, "cancel.failed",
-			"%s (%d)", connector->text, error);
-		cancel_end(c);
+		cancel_give_up(c, connector->text);
 		return;
 	}
 	c->n_open++;
 	stream_open(&c->stream, c->pools->loop, fd, &cancel_stream_ops);
-	pg_put_cancel(&message, c->pid, buf_slice(&c->key));
-	stream_write_slice(&c->stream, buf_slice(&message));
+	if (!server_accept(server, c->host, fd, &why))
+		cancel_give_up(c, why);
+	else if (!server_has_tls(server, c->host))
+		send_request(c);
+	else if (server->is_direct)
+		secure(c);
+	else
+		ask_for_tls(c);
 }
 
 /* An unanswered request may still hit: its backend must not be lent. */
@@ -139,7 +202,6 @@ static void on_cancel_deadline(struct timer *timer)
 
 bool backend_cancel(struct backend *b, struct cancel_waiter *w)
 {
-	const struct upstream_host *host = &b->pools->upstream->hosts[b->host];
 	struct cancel *c;
 
 	if (!b->key.len)
@@ -152,14 +214,14 @@ bool backend_cancel(struct backend *b, struct cancel_waiter *w)
 	c->pools = b->pools;
 	c->backend = b;
 	c->pid = b->pid;
+	c->host = b->host;
 	c->n_open = 2;
 	buf_append_slice(&c->key, buf_slice(&b->key));
 	list_push_back(&b->cancels, &c->link);
 	b->pools->n_open++;
 	timer_init(&c->deadline, b->pools->loop, on_cancel_deadline);
 	timer_start(&c->deadline, CANCEL_MS, 0);
-	connector_open(&c->connector, b->pools->loop,
-		*host->hostaddr ? host->hostaddr : host->host, host->port,
+	server_connect(b->pools->server, b->host, &c->connector, b->pools->loop,
 		CANCEL_MS, on_cancel_connected);
 	return true;
 }

@@ -276,23 +276,25 @@ static void send_startup(struct login *l)
 static void secure(struct login *l)
 {
 	struct backend *b = l->backend;
-	const struct upstream *up = b->pools->upstream;
 
-	stream_secure_client(
-		&b->stream, b->pools->tls, up->hosts[b->host].host);
+	server_secure(b->pools->server, b->host, &b->stream);
 	send_startup(l);
 }
 
-static bool may_go_on_plain(const struct upstream *up)
+static void ask_for_tls(struct login *l)
 {
-	return !strcmp(up->sslmode, "prefer") || !strcmp(up->sslmode, "allow");
+	struct buf message = { 0 };
+
+	pg_put_ssl_request(&message);
+	login_send(l, &message);
+	login_enter(l, LOGIN_ASKED_TLS);
 }
 
 /* The answer to SSLRequest is one byte, and nothing may stand behind it:
  * what does was put there by somebody in between (CVE-2021-23222). */
 static size_t on_ssl_answer(struct login *l, struct slice bytes)
 {
-	const struct upstream *up = l->backend->pools->upstream;
+	const struct pools *pools = l->backend->pools;
 
 	if (bytes.len > 1)
 		login_broken(l,
@@ -301,12 +303,12 @@ static size_t on_ssl_answer(struct login *l, struct slice bytes)
 		secure(l);
 	else if (bytes.data[0] != 'N')
 		login_broken(l, "it answers SSLRequest with neither S nor N");
-	else if (may_go_on_plain(up))
+	else if (server_may_go_plain(pools->server))
 		send_startup(l);
 	else
 		login_fail(l, FAULT_CONNECTION_LOST,
 			"it does not speak TLS, and sslmode=%s asks for it",
-			up->sslmode);
+			pools->upstream->sslmode);
 	return bytes.len;
 }
 
@@ -378,7 +380,8 @@ static void on_login_connected(struct connector *connector, int fd, int error)
 {
 	struct login *l = container_of(connector, struct login, connector);
 	struct backend *b = l->backend;
-	struct buf message = { 0 };
+	const struct server *server = b->pools->server;
+	const char *why;
 
 	(void)error;
 	if (fd < 0) {
@@ -387,13 +390,14 @@ static void on_login_connected(struct connector *connector, int fd, int error)
 	}
 	stream_open(&b->stream, b->pools->loop, fd, &backend_stream_ops);
 	backend_lend(b, &login_ops, l);
-	if (!b->pools->tls) {
+	if (!server_accept(server, b->host, fd, &why))
+		login_fail(l, FAULT_AUTH_SPECIFICATION, "%s", why);
+	else if (!server_has_tls(server, b->host))
 		send_startup(l);
-		return;
-	}
-	login_enter(l, LOGIN_ASKED_TLS);
-	pg_put_ssl_request(&message);
-	login_send(l, &message);
+	else if (server->is_direct)
+		secure(l);
+	else
+		ask_for_tls(l);
 }
 
 static void on_login_deadline(struct timer *timer)
@@ -405,26 +409,27 @@ static void on_login_deadline(struct timer *timer)
 		rows[l->state].label);
 }
 
-static void login_connect(struct login *l)
+/* The shorter one of the option and the URL's. */
+static uint64_t timeout_ms(const struct pools *pools)
 {
-	struct backend *b = l->backend;
-	const struct upstream_host *host = &b->pools->upstream->hosts[b->host];
+	uint64_t ours = pools->config->connect_timeout;
+	uint64_t of_url = pools->server->connect_timeout_ms;
 
-	connector_open(&l->connector, b->pools->loop,
-		*host->hostaddr ? host->hostaddr : host->host, host->port,
-		b->pools->config->connect_timeout, on_login_connected);
+	return of_url ? MIN(ours, of_url) : ours;
 }
 
 void login_start(struct backend *b)
 {
 	struct login *l = xnew(struct login);
+	struct pools *pools = b->pools;
 
 	l->backend = b;
 	b->host = b->pool->host;
 	l->n_open = 2;
 	b->login = l;
 	scram_client_init(&l->scram, (struct slice){ 0 });
-	timer_init(&l->deadline, b->pools->loop, on_login_deadline);
-	timer_start(&l->deadline, b->pools->config->connect_timeout, 0);
-	login_connect(l);
+	timer_init(&l->deadline, pools->loop, on_login_deadline);
+	timer_start(&l->deadline, timeout_ms(pools), 0);
+	server_connect(pools->server, b->host, &l->connector, pools->loop,
+		timeout_ms(pools), on_login_connected);
 }

@@ -113,6 +113,7 @@ static struct pool *pool_create(struct pools *pools, struct slice database,
 	pool->database = slice_dup(database);
 	pool->user = slice_dup(user);
 	pool->secret = secret_get(pools, user);
+	pool->host = server_first_host(pools->server);
 	pool->backoff_ms = BACKOFF_FIRST_MS;
 	pool->older_at = loop_now(pools->loop);
 	pool->newer_at = pool->older_at;
@@ -218,14 +219,10 @@ struct pools *pools_create(const struct pools_env *env, struct fault *f)
 	pools->config = env->config;
 	pools->upstream = up;
 	metrics_init(&pools->metrics, env->page, env->worker);
-	if (up->hosts[0].host[0] != '/' &&
-		strcmp(up->sslmode, "disable") != 0) {
-		pools->tls = tls_context_client(up->sslmode, up->sslrootcert,
-			up->sslcert, up->sslkey, f);
-		if (!pools->tls) {
-			free(pools);
-			return NULL;
-		}
+	pools->server = server_create(up, f);
+	if (!pools->server) {
+		free(pools);
+		return NULL;
 	}
 	table_init(&pools->pools);
 	table_init(&pools->secrets);
@@ -313,7 +310,7 @@ void pools_destroy(struct pools *pools)
 		table_remove(&pools->secrets, node);
 		secret_destroy(container_of(node, struct secret, node));
 	}
-	tls_context_unref(pools->tls);
+	server_destroy(pools->server);
 	table_deinit(&pools->pools);
 	table_deinit(&pools->secrets);
 	table_deinit(&pools->settings);

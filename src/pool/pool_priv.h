@@ -116,7 +116,7 @@ struct pools {
 	const struct config *config;
 	const struct upstream *upstream;
 	struct metrics metrics;
-	struct tls_context *tls;
+	struct server *server;
 	struct table pools;
 	struct table secrets;
 	struct list dirty;
@@ -135,6 +135,42 @@ struct pools {
 		for (struct pool *pool =                                       \
 				container_of(pool##_node, struct pool, node);  \
 			pool; pool = NULL)
+
+/* ---- the server (server.c) ----------------------------------------------- */
+
+/* What the URL asks of a connection, read once. */
+struct server {
+	const struct upstream *upstream; /* borrowed */
+	struct tls_context *tls;	 /* NULL: never */
+	bool is_direct;			 /* TLS without asking for it */
+	bool must_peer;			 /* requirepeer, on unix sockets */
+	unsigned peer_uid;
+	uint64_t connect_timeout_ms; /* 0: none of its own */
+	struct socket_patience patience;
+};
+
+struct server *server_create(const struct upstream *up, struct fault *f);
+void server_destroy(struct server *s);
+
+/* Where a pool begins. */
+size_t server_first_host(const struct server *s);
+
+/* May TLS be spoken with this host? */
+bool server_has_tls(const struct server *s, size_t host);
+
+/* And without it, when the server does not? */
+bool server_may_go_plain(const struct server *s);
+
+void server_secure(const struct server *s, size_t host, struct stream *stream);
+
+/* Starts a connection to it. */
+void server_connect(const struct server *s, size_t host, struct connector *c,
+	struct loop *loop, uint64_t timeout_ms, connector_fn *done);
+
+/* A socket that has just been connected: makes it patient, and sees who is
+ * there. False with *ret_why set when that is somebody else. */
+bool server_accept(
+	const struct server *s, size_t host, int fd, const char **ret_why);
 
 /* backend.c */
 struct backend *backend_create(struct flavour *flavour, bool is_reserve);

@@ -178,11 +178,24 @@ static struct tls_context *server_context(struct scene *sc)
 	return ctx;
 }
 
+static struct tls_context *new_client(const char *mode, const char *root,
+	const char *cert, const char *key, struct fault *f)
+{
+	struct tls_client client = {
+		.sslmode = mode,
+		.root = root,
+		.cert = cert,
+		.key = key,
+	};
+
+	return tls_context_client(&client, f);
+}
+
 static struct tls_context *client_context(
 	struct scene *sc, const char *mode, const char *root)
 {
 	struct tls_context *ctx =
-		tls_context_client(mode, root, NULL, NULL, &sc->fault);
+		new_client(mode, root, NULL, NULL, &sc->fault);
 
 	if (!ctx)
 		fail_msg("%s", sc->fault.text);
@@ -1156,6 +1169,162 @@ static void test_client_hello(void **state)
 	}
 }
 
+static struct tls_context *client_that(
+	struct scene *sc, const struct tls_client *client)
+{
+	struct tls_context *ctx = tls_context_client(client, &sc->fault);
+
+	if (!ctx)
+		fail_msg("%s", sc->fault.text);
+	return ctx;
+}
+
+static void test_name_not_told(void **state)
+{
+	struct scene *sc = *state;
+	struct tls_client client = { .sslmode = "require", .hides_name = true };
+	struct tls_context *ctx = server_context(sc);
+	struct pair p = pair_create(sc);
+	char name[64] = "";
+
+	SSL_CTX_set_tlsext_servername_callback(ctx->ssl, keep_name);
+	SSL_CTX_set_tlsext_servername_arg(ctx->ssl, name);
+	pair_secure(&p, ctx, client_that(sc, &client), "db.example.test");
+	turn_until(sc->loop, p.client->n_secured);
+	assert_string_equal(name, "none");
+	pair_destroy(&p);
+}
+
+static void test_versions_asked_for(void **state)
+{
+	static const char *const rows[][3] = {
+		{ NULL, NULL, "TLSv1.3" },
+		{ "", "TLSv1.2", "TLSv1.2" },
+		{ "TLSv1", "", "TLSv1.3" },
+		{ "TLSv1.3", "TLSv1.3", "TLSv1.3" },
+	};
+	struct scene *sc = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct tls_client client = {
+			.sslmode = "require",
+			.min_version = rows[i][0],
+			.max_version = rows[i][1],
+		};
+		struct pair p = pair_create(sc);
+
+		pair_secure(&p, server_context(sc), client_that(sc, &client),
+			"localhost");
+		turn_until(sc->loop, p.client->n_secured);
+		assert_string_equal(tls_version(&p.client->s), rows[i][2]);
+		pair_destroy(&p);
+	}
+}
+
+static void test_version_the_server_lacks(void **state)
+{
+	struct scene *sc = *state;
+	struct tls_client client = {
+		.sslmode = "require",
+		.min_version = "TLSv1.3",
+	};
+	struct tls_context *ctx = server_context(sc);
+	struct pair p = pair_create(sc);
+
+	SSL_CTX_set_max_proto_version(ctx->ssl, TLS1_2_VERSION);
+	pair_secure(&p, ctx, client_that(sc, &client), "localhost");
+	turn_until(sc->loop, is_settled(p.client));
+	assert_int_equal(p.client->n_secured, 0);
+	pair_destroy(&p);
+}
+
+/* Direct TLS: whoever does not choose our protocol is not PostgreSQL, and is
+ * told nothing. */
+static void test_direct_client(void **state)
+{
+	struct scene *sc = *state;
+	struct tls_client client = { .sslmode = "require", .is_direct = true };
+
+	for (int is_ours = 0; is_ours < 2; is_ours++) {
+		struct tls_context *ctx = server_context(sc);
+		struct pair p = pair_create(sc);
+
+		if (!is_ours)
+			SSL_CTX_set_alpn_select_cb(ctx->ssl, NULL, NULL);
+		pair_secure(&p, ctx, client_that(sc, &client), "localhost");
+		stream_write(&p.client->s, "secret", 6);
+		turn_until(sc->loop, is_settled(p.client));
+		turn_some(sc->loop);
+		assert_int_equal(p.client->n_secured, is_ours);
+		assert_int_equal(p.server->got.len, is_ours ? 6 : 0);
+		if (!is_ours)
+			assert_non_null(strstr(p.client->why, "ALPN"));
+		pair_destroy(&p);
+	}
+}
+
+/* ---- revoked certificates --------------------------------------------- */
+
+static X509 *read_cert(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	X509 *cert = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+
+	assert_non_null(cert);
+	fclose(f);
+	return cert;
+}
+
+/* What the client makes of the server: "" when it is trusted. */
+static void meet(
+	struct scene *sc, const struct tls_client *client, const char *expected)
+{
+	struct pair p = pair_create(sc);
+
+	pair_secure(
+		&p, server_context(sc), client_that(sc, client), "localhost");
+	turn_until(sc->loop, is_settled(p.client));
+	assert_int_equal(p.client->n_secured, !*expected);
+	if (!strstr(p.client->why, expected))
+		fail_msg("\"%s\", not \"%s\"", p.client->why, expected);
+	pair_destroy(&p);
+}
+
+static void test_revoked(void **state)
+{
+	struct scene *sc = *state;
+	char crl[64], hashed[64], name[32];
+	X509 *cert = read_cert(sc->cert);
+	struct tls_client client = {
+		.sslmode = "verify-full",
+		.root = sc->ca,
+		.crl = crl,
+	};
+
+	path_of(sc, crl, "root.crl");
+	write_crl(crl, &sc->root, cert);
+	meet(sc, &client, "certificate revoked");
+	client.sslmode = "require"; /* with a root, that is verify-ca */
+	meet(sc, &client, "certificate revoked");
+	write_crl(crl, &sc->root, NULL);
+	meet(sc, &client, "");
+	write_crl(crl, &sc->other_root, NULL);
+	meet(sc, &client, "unable to get certificate CRL");
+	/* A folder, where lists are found by the hash of their issuer. */
+	client.crl = "";
+	client.crl_folder = sc->folder;
+	meet(sc, &client, "unable to get certificate CRL");
+	snprintf(name, sizeof(name), "%08lx.r0",
+		X509_NAME_hash_ex(X509_get_subject_name(sc->root.cert), NULL,
+			NULL, NULL));
+	path_of(sc, hashed, name);
+	write_crl(hashed, &sc->root, NULL);
+	meet(sc, &client, "");
+	write_crl(hashed, &sc->root, cert);
+	meet(sc, &client, "certificate revoked");
+	X509_free(cert);
+}
+
 /* ---- certificates of clients ------------------------------------------ */
 
 static void test_client_certificates(void **state)
@@ -1172,9 +1341,9 @@ static void test_client_certificates(void **state)
 		if (i == 2)
 			write_identity(sc->client_cert, sc->client_key, "eve",
 				NULL, &sc->other_root);
-		client = tls_context_client("require", "",
-			i == 1 ? "" : sc->client_cert,
-			i == 1 ? "" : sc->client_key, &sc->fault);
+		client =
+			new_client("require", "", i == 1 ? "" : sc->client_cert,
+				i == 1 ? "" : sc->client_key, &sc->fault);
 		pair_secure(&p, verifying_context(sc, sc->ca, sc->tickets),
 			client, "localhost");
 		turn_until(sc->loop, is_settled(p.server));
@@ -1195,6 +1364,13 @@ static void test_client_certificates(void **state)
 	}
 }
 
+#define SIXTY_THREE                                                            \
+	"abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz0"
+/* 40 characters, 80 bytes */
+#define TEN_LETTERS                                                            \
+	"\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc"
+#define LONG_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS
+
 static void test_peer_names(void **state)
 {
 	static const struct {
@@ -1205,6 +1381,10 @@ static void test_peer_names(void **state)
 		{ "bob", 64, "bob" },
 		{ "bob", 4, "bob" },
 		{ "bob", 3, "" },
+		/* Cut off, it would be somebody else's. */
+		{ SIXTY_THREE "x", 64, "" },
+		{ SIXTY_THREE, 64, SIXTY_THREE },
+		{ LONG_LETTERS, 64, "" },
 		{ "J\xc3\xbcrgen", 64, "J\xc3\xbcrgen" },
 	};
 	struct scene *sc = *state;
@@ -1216,7 +1396,7 @@ static void test_peer_names(void **state)
 		write_identity(sc->client_cert, sc->client_key, rows[i].cn,
 			NULL, &sc->root);
 		pair_secure(&p, verifying_context(sc, sc->ca, NULL),
-			tls_context_client("verify-ca", sc->ca, sc->client_cert,
+			new_client("verify-ca", sc->ca, sc->client_cert,
 				sc->client_key, &sc->fault),
 			"localhost");
 		turn_until(sc->loop, p.server->n_secured);
@@ -1366,8 +1546,7 @@ static void test_unusable_authorities(void **state)
 	expect_server_fault(sc, "TLS authority file", sc->ca);
 	unlink(sc->ca);
 	expect_server_fault(sc, "No such file", sc->ca);
-	expect_fault(sc,
-		tls_context_client("require", sc->ca, NULL, NULL, &sc->fault),
+	expect_fault(sc, new_client("require", sc->ca, NULL, NULL, &sc->fault),
 		"No such file", sc->ca);
 }
 
@@ -1376,20 +1555,28 @@ static void test_senseless_client_settings(void **state)
 	struct scene *sc = *state;
 	struct fault *f = &sc->fault;
 
-	expect_fault(sc, tls_context_client("sometimes", "", "", "", f),
-		"sslmode", "sometimes");
-	expect_fault(sc, tls_context_client("verify-ca", "", "", "", f),
-		"too weak", "verify-ca");
-	expect_fault(sc, tls_context_client("require", "system", "", "", f),
-		"too weak", "require");
-	expect_fault(sc,
-		tls_context_client("require", "", sc->client_cert, "", f),
+	struct tls_client revoking = {
+		.sslmode = "verify-full",
+		.root = sc->ca,
+		.crl = "/dev/null/none",
+	};
+
+	expect_fault(sc, tls_context_client(&revoking, f),
+		"TLS revocation list file", "/dev/null/none");
+	revoking.crl = sc->ca; /* no list in it */
+	expect_fault(sc, tls_context_client(&revoking, f),
+		"TLS revocation list file", sc->ca);
+	expect_fault(sc, new_client("sometimes", "", "", "", f), "sslmode",
+		"sometimes");
+	expect_fault(sc, new_client("verify-ca", "", "", "", f), "too weak",
+		"verify-ca");
+	expect_fault(sc, new_client("require", "system", "", "", f), "too weak",
+		"require");
+	expect_fault(sc, new_client("require", "", sc->client_cert, "", f),
 		"sslkey", "missing");
-	expect_fault(sc,
-		tls_context_client("require", "", "", sc->client_key, f),
+	expect_fault(sc, new_client("require", "", "", sc->client_key, f),
 		"sslcert", "missing");
-	expect_fault(sc,
-		tls_context_client("require", "", sc->client_cert, sc->key, f),
+	expect_fault(sc, new_client("require", "", sc->client_cert, sc->key, f),
 		"does not belong", sc->client_cert);
 }
 
@@ -1447,6 +1634,11 @@ int main(void)
 		tls_test(test_system_roots),
 		tls_test(test_address_as_common_name),
 		tls_test(test_client_hello),
+		tls_test(test_name_not_told),
+		tls_test(test_versions_asked_for),
+		tls_test(test_version_the_server_lacks),
+		tls_test(test_direct_client),
+		tls_test(test_revoked),
 		tls_test(test_client_certificates),
 		tls_test(test_peer_names),
 		tls_test(test_endpoint_hash),

@@ -129,6 +129,35 @@ static inline void write_cert(const char *path, X509 *cert)
 	fclose(f);
 }
 
+/* The issuer's list of what it revoked: one certificate, or none. */
+static inline void write_crl(
+	const char *path, const struct identity *issuer, X509 *revoked)
+{
+	X509_CRL *crl = X509_CRL_new();
+	ASN1_TIME *now = X509_gmtime_adj(NULL, -60);
+	ASN1_TIME *later = X509_gmtime_adj(NULL, 86400);
+	FILE *f = create_file(path, 0644);
+
+	assert_true(X509_CRL_set_version(crl, X509_CRL_VERSION_2));
+	X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->cert));
+	X509_CRL_set1_lastUpdate(crl, now);
+	X509_CRL_set1_nextUpdate(crl, later);
+	if (revoked) {
+		X509_REVOKED *entry = X509_REVOKED_new();
+
+		X509_REVOKED_set_serialNumber(
+			entry, X509_get_serialNumber(revoked));
+		X509_REVOKED_set_revocationDate(entry, now);
+		assert_true(X509_CRL_add0_revoked(crl, entry));
+	}
+	assert_true(X509_CRL_sign(crl, issuer->key, EVP_sha256()) > 0);
+	assert_true(PEM_write_X509_CRL(f, crl));
+	fclose(f);
+	ASN1_TIME_free(now);
+	ASN1_TIME_free(later);
+	X509_CRL_free(crl);
+}
+
 static inline void write_key(
 	const char *path, EVP_PKEY *key, mode_t mode, const char *passphrase)
 {
