@@ -263,6 +263,10 @@ static void read_tls(struct stream *s, struct slice wire)
 	bool was_done = tls->is_done;
 	size_t n = tls_decrypt(tls, wire, plain, sizeof(s->loop->plain));
 
+	/* What was written meanwhile can leave; TLS itself may have nothing to
+	 * say that would take it along (a client of TLS 1.2). */
+	if (tls->is_done && !was_done)
+		make_dirty(s);
 	if (tls->is_done && !was_done && !s->is_finishing && s->ops->secured)
 		s->ops->secured(s);
 	if (n && !s->is_closing && !s->is_finishing)

@@ -1213,9 +1213,12 @@ static void test_versions_asked_for(void **state)
 		};
 		struct pair p = pair_create(sc);
 
+		/* Written before the handshake, in whichever version: it
+		 * leaves behind it, though nobody writes any more. */
 		pair_secure(&p, server_context(sc), client_that(sc, &client),
 			"localhost");
-		turn_until(sc->loop, p.client->n_secured);
+		stream_write(&p.client->s, "early", 5);
+		turn_until(sc->loop, p.server->got.len == 5);
 		assert_string_equal(tls_version(&p.client->s), rows[i][2]);
 		pair_destroy(&p);
 	}
