@@ -181,6 +181,8 @@ void door_drain(struct door *door, door_idle_fn *done)
 	stop_listening(door);
 	door->is_draining = true;
 	each_older(door, SESSION_STARTUP, 0, door_drain_one);
+	each_older(door, SESSION_AUTH, 0, door_drain_one);
+	each_older(door, SESSION_GREETING, 0, door_drain_one);
 	each_older(door, SESSION_READY, 0, door_drain_one);
 	each_older(door, SESSION_CONSOLE, 0, door_drain_one);
 	list_each_safe (node, &door->sessions[SESSION_ACTIVE]) {
