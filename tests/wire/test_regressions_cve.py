@@ -6,7 +6,8 @@ import pytest
 
 import frontend
 from cluster import PASSWORDS
-from fakeserver import OK, READY, FakeServer, diverted, greeting
+from fakeserver import (OK, READY, FakeServer, diverted, greeting,
+                        parameter)
 from frontend import message, text
 from pgwire import Closed, ServerError
 from scram import Scram
@@ -233,6 +234,51 @@ HOSTILE_GREETINGS = {
 }
 
 
+def scram_then(*messages):
+    """SCRAM is begun; each message of the client is answered with the next
+    of these."""
+    def play(peer):
+        offer_scram(peer)
+        for data in messages:
+            peer.send(data)
+            peer.read_message()
+    return play
+
+
+FINAL = message("R", struct.pack("!I", 12) + b"v=" + b"A" * 43 + b"=")
+SASL = message("R", struct.pack("!I", 10) + text(SCRAM) + b"\0")
+KEY = message("K", struct.pack("!II", 4711, 4712))
+STATUS = parameter("server_version", "15.20")
+
+# Well formed, each of them, and none has its place.
+OUT_OF_TURN = {
+    "parameter-first": greet_with(STATUS + greeting()),
+    "key-first": greet_with(KEY + greeting()),
+    "ready-first": greet_with(READY),
+    "continue-first": greet_with(message("R", struct.pack("!I", 11) + b"r=a")),
+    "final-first": greet_with(FINAL),
+    "row-first": greet_with(message("D", b"\0\0")),
+    "ok-twice": greet_with(OK + OK + READY),
+    "sasl-after-ok": greet_with(OK + SASL),
+    "key-twice": greet_with(OK + KEY + KEY + READY),
+    "ready-twice": greet_with(OK + READY + READY),
+    "negotiate-late": greet_with(
+        OK + message("v", struct.pack("!II", 0x30000, 0)) + READY),
+    "ok-long": greet_with(message("R", struct.pack("!II", 0, 0)) + READY),
+    "sasl-in-scram": scram_then(SASL),
+    "md5-in-scram": scram_then(message("R", struct.pack("!I", 5) + b"salt")),
+    "cleartext-in-scram": scram_then(message("R", struct.pack("!I", 3))),
+    "final-in-scram": scram_then(FINAL),
+    "parameter-in-scram": scram_then(STATUS),
+    "ready-in-scram": scram_then(READY),
+    "plus-without-tls": greet_with(
+        message("R", struct.pack("!I", 10) + text(SCRAM + b"-PLUS")
+                + text(SCRAM) + b"\0")),
+    "endless-parameters": greet_with(OK + b"".join(
+        parameter(f"name{n}", "x" * 100) for n in range(400)) + READY),
+}
+
+
 HOSTILE_ANSWERS = {
     "error-without-sqlstate": message("E", b"SERROR\0Mnot today\0\0") + READY,
     "length-0": b"D\0\0\0\0",
@@ -256,6 +302,7 @@ LOGINS = {
        for name, challenge in HOSTILE_FIRST.items()},
     **{f"greeting-{name}": greet_with(data)
        for name, data in HOSTILE_GREETINGS.items()},
+    **OUT_OF_TURN,
     "skip-the-proof": skip_the_proof, "wrong-proof": wrong_proof}
 SESSIONS = {f"answer-{name}": answer_with(data)
             for name, data in HOSTILE_ANSWERS.items()}
@@ -267,7 +314,7 @@ def hostile_door(make_door, postgres):
     with FakeServer(play) as server:
         url = server.url(postgres.target, sslmode="disable")
         with make_door(postgres, upstream=url, workers=1,
-                       connect_timeout="1s", query_wait_timeout="3s",
+                       connect_timeout="1s", query_wait_timeout="2s",
                        max_server_connections=80) as door:
             yield door
 
@@ -283,9 +330,11 @@ def test_cve_2026_6665_6666_hostile_login(hostile_door, name):
         with pytest.raises((ServerError, Closed)) as error:
             with hostile_door.target.replace(database=name).connect() as c:
                 c.value("select 1")
-        if isinstance(error.value, ServerError):
-            assert len(error.value.sqlstate) == 5
+        assert isinstance(error.value, ServerError)
+        assert len(error.value.sqlstate) == 5
+        assert error.value.message.fields["S"] in ("FATAL", "ERROR")
         assert other.is_usable()
+    assert f"{name}/wire: " in hostile_door.log_since_mark()
 
 
 @pytest.mark.door("a session of its own on the server")
