@@ -82,6 +82,7 @@ def test_door_ends_while_keys_are_made(howdah):
 def new_session_is_needed(postgres, user):
     """The door has no server connection for the user any more."""
     postgres.terminate_backends(f"usename = '{user}'")
+    eventually(lambda: not postgres.n_backends(f"usename = '{user}'"))
 
 
 @pytest.mark.door("a userlist")
