@@ -368,6 +368,17 @@ static bool idle_message(struct backend *b, char type, struct slice message)
 	}
 }
 
+static void end_nonsense(struct backend *b, char type)
+{
+	uint32_t held;
+
+	if (log_limit_pass(&b->pool->log_trouble, 1, &held))
+		log_warn(&b->log, "backend.nonsense",
+			"it says %c while nobody asks it; closed",
+			type > ' ' && type < 0x7f ? type : '?');
+	backend_close(b);
+}
+
 static size_t on_idle_input(void *tenant, struct backend *b, struct slice bytes)
 {
 	size_t used = 0;
@@ -386,11 +397,7 @@ static size_t on_idle_input(void *tenant, struct backend *b, struct slice bytes)
 		if (r == PG_HEAD_BAD || whole > STREAM_READ_MAX ||
 			!idle_message(
 				b, head.type, slice_of(rest.data, whole))) {
-			log_warn(&b->log, "backend.nonsense",
-				"it says %c while nobody asks it; closed",
-				head.type > ' ' && head.type < 0x7f ? head.type
-								    : '?');
-			backend_close(b);
+			end_nonsense(b, head.type);
 			return bytes.len;
 		}
 		used += whole;

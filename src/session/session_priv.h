@@ -207,8 +207,7 @@ void session_check_eof(struct session *s);
 void door_part_closed(struct door *door);
 /* How Howdah logs in for a user, for the caller to deinit; false when there is
  * no such user. */
-bool door_secret(
-	struct door *door, struct slice user, struct pool_secret *ret);
+bool door_secret(struct door *door, struct slice user, struct pool_secret *ret);
 /* While draining: a client with nothing on its way is told and goes. */
 void door_drain_one(struct session *s);
 

@@ -702,7 +702,8 @@ static size_t packet_input(struct session *s, struct slice bytes)
 	uint32_t len;
 
 	if (bytes.data[0] == TLS_HANDSHAKE && s->door->tls && !s->is_unix &&
-		!s->startup->had_ssl && !s->stream.tls) {
+		!s->startup->had_ssl && !s->startup->had_gss &&
+		!s->stream.tls) {
 		/* Direct TLS, as PostgreSQL 17 has it: this is a ClientHello.
 		 */
 		s->startup->had_ssl = true;
