@@ -460,3 +460,56 @@ def test_certificate_of_a_longer_name(howdah, certificate, tmp_path):
                 # door has let it pass.
                 passed = any("ok" in line for line in c.transcript)
                 assert passed == is_right, error.value
+
+
+# a server whose salt asks for much work: a hundred times PostgreSQL's
+
+SLOW = 400_000
+
+
+def slow_scram(proofs):
+    """Asks for SCRAM keys that take long; notes each proof that comes."""
+    def play(peer):
+        peer.send(frontend.message("R", struct.pack("!I", 10)
+                                   + b"SCRAM-SHA-256\0\0"))
+        _, body = peer.read_message()
+        nonce = body.rsplit(b"r=", 1)[1]
+        peer.send(frontend.message(
+            "R", struct.pack("!I", 11) + b"r=" + nonce + b"x,s=c2FsdA==,i="
+            + str(SLOW).encode()))
+        proofs.append(peer.read_message())
+        peer.read_to_end()
+    return play
+
+
+def test_keys_are_not_made_on_the_loop(make_door, postgres):
+    """While keys are being made for one login, everybody else is served."""
+    proofs = []
+    plays = {"slow": slow_scram(proofs)}
+    with FakeServer(diverted(plays, postgres.port)) as server:
+        with make_door(postgres, workers=1, upstream=server.url(
+                postgres.target, sslmode="disable")) as door:
+            with door.connect() as other:
+                assert other.is_usable()
+                with door.target.replace(database="slow").dial() as c:
+                    c.startup({"user": "wire", "database": "slow"})
+                    c.authenticate()
+                    served = 0
+                    while not proofs:
+                        assert other.is_usable()
+                        served += 1
+                    assert served > 5
+                assert other.is_usable()
+
+
+def test_door_ends_while_server_keys_are_made(make_door, postgres):
+    """Clients leave, and the door ends well (stop() looks)."""
+    plays = {"slow": slow_scram([])}
+    with FakeServer(diverted(plays, postgres.port)) as server:
+        with make_door(postgres, workers=1, upstream=server.url(
+                postgres.target, sslmode="disable")) as door:
+            for _ in range(3):
+                with door.target.replace(database="slow").dial() as c:
+                    c.startup({"user": "wire", "database": "slow"})
+                    c.authenticate()
+            door.stop()
