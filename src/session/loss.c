@@ -86,8 +86,17 @@ static bool is_shutdown(struct slice error)
 	return slice_is(pg_error_field(error, 'C'), "57P01");
 }
 
+/* The server goes, or was told to end one of its processes: no fault of this
+ * client's. Any other FATAL is about the client. */
+static bool is_about_server(struct slice error)
+{
+	return !error.len ||
+	       slice_starts_with(pg_error_field(error, 'C'), SLICE("57P0"));
+}
+
 /* COMMIT has left, or a statement that commits by itself. A server process
- * that was told to go, and says so, has not got that far. */
+ * that was told to go, or has a reason to, and says so, has not got that far.
+ */
 static bool is_outcome_unknown(
 	const struct session *s, struct slice error, uint32_t n_ready)
 {
@@ -95,7 +104,8 @@ static bool is_outcome_unknown(
 
 	if (s->tx != 'I')
 		return s->residue & SQL_COMMITS;
-	return n_ready && s->residue & effects && !is_shutdown(error);
+	return n_ready && s->residue & effects && is_about_server(error) &&
+	       !is_shutdown(error);
 }
 
 static void lost_fault(struct session *s, struct slice error, uint32_t n_ready,
@@ -133,14 +143,6 @@ static void fail_exchanges(
 		s->is_skipping = true;
 	}
 	session_send(s);
-}
-
-/* The server goes, or was told to end one of its processes: no fault of this
- * client's. Any other FATAL is about the client. */
-static bool is_about_server(struct slice error)
-{
-	return !error.len ||
-	       slice_starts_with(pg_error_field(error, 'C'), SLICE("57P0"));
 }
 
 /* Can the client go on with another backend as if only this exchange had

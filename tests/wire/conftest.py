@@ -51,20 +51,7 @@ def pytest_report_header(config):
     return f"door: {config.option.door}"
 
 
-def expect_failures(items):
-    """not_yet.txt: failures that are known, each with its reason."""
-    path = os.path.join(os.path.dirname(__file__), "not_yet.txt")
-    with open(path, encoding="utf-8") as f:
-        rows = [line.split(None, 1) for line in f
-                if line.strip() and not line.startswith("#")]
-    for item in items:
-        for name, reason in rows:
-            if item.name == name:
-                item.add_marker(pytest.mark.xfail(reason=reason.strip()))
-
-
 def pytest_collection_modifyitems(config, items):
-    expect_failures(items)
     if config.option.door != "direct":
         return
     for item in items:
