@@ -175,6 +175,14 @@ void door_drain_one(struct session *s)
 	session_fatal(s, &f);
 }
 
+/* What it has asked already, though nobody has read it, is answered first. */
+static void drain_ready(struct session *s)
+{
+	stream_look(&s->stream);
+	if (s->state == SESSION_READY)
+		door_drain_one(s);
+}
+
 void door_drain(struct door *door, door_idle_fn *done)
 {
 	door->drained = done;
@@ -183,7 +191,7 @@ void door_drain(struct door *door, door_idle_fn *done)
 	each_older(door, SESSION_STARTUP, 0, door_drain_one);
 	each_older(door, SESSION_AUTH, 0, door_drain_one);
 	each_older(door, SESSION_GREETING, 0, door_drain_one);
-	each_older(door, SESSION_READY, 0, door_drain_one);
+	each_older(door, SESSION_READY, 0, drain_ready);
 	each_older(door, SESSION_CONSOLE, 0, door_drain_one);
 	list_each_safe (node, &door->sessions[SESSION_ACTIVE]) {
 		struct session *s = list_entry(node, struct session, link);

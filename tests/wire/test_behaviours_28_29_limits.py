@@ -358,6 +358,24 @@ def test_behaviour_29_drain(howdah, postgres, clean):
 
 
 @pytest.mark.door("a process that can be told to go")
+def test_behaviour_29_drain_answers_what_was_asked(howdah):
+    """A statement that is there when SIGTERM comes is answered before its
+    client is told to go, though nobody had read it."""
+    with howdah(workers=1) as door, contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(door.connect()) for _ in range(40)]
+        (worker,) = door.workers()
+        os.kill(worker, signal.SIGSTOP)
+        for n, c in enumerate(crowd):
+            c.query(f"select {n}").push()
+        door.process.send_signal(signal.SIGTERM)
+        os.kill(worker, signal.SIGCONT)
+        for n, c in enumerate(crowd):
+            found = [str(m) for m in c.until_closed()]
+            assert f"D['{n}']" in found
+        assert door.process.wait(30) == 0
+
+
+@pytest.mark.door("a process that can be told to go")
 def test_behaviour_29_drain_has_a_deadline(howdah):
     """Who never ends a transaction is ended, with 57P01."""
     with howdah(drain_timeout="1s") as door:
