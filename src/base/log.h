@@ -40,6 +40,12 @@ struct log_limit {
 	uint32_t n_held;
 };
 
+/*
+ * Looks at what standard error is, so that no line ever waits for its reader:
+ * once, before the first fork. Until then lines go out as they come.
+ */
+void log_open(void);
+
 /* The process-wide settings; process is copied ("supervisor", "worker-0"). */
 void log_setup(
 	enum log_level level, enum log_format format, const char *process);

@@ -22,9 +22,10 @@ static const struct {
 	{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
 };
 
-/* Length of the sequence that s begins with, 0 when it begins with none. */
-static size_t sequence_len(const unsigned char *s, size_t len)
+size_t utf8_len(const unsigned char *s, size_t len)
 {
+	if (s[0] < 0x80)
+		return 1;
 	for (size_t i = 0; i < sizeof(sequences) / sizeof(*sequences); i++) {
 		size_t n = sequences[i].len;
 
@@ -47,7 +48,7 @@ void utf8_mend(char *data, size_t len)
 	size_t i = 0;
 
 	while (i < len) {
-		size_t n = s[i] < 0x80 ? 1 : sequence_len(s + i, len - i);
+		size_t n = utf8_len(s + i, len - i);
 
 		if (!n) {
 			s[i] = '?';

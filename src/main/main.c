@@ -57,6 +57,7 @@ int main(int argc, char **argv)
 	const struct command *command;
 
 	open_standard_files();
+	log_open();
 	if (argc < 2) {
 		help_print(stderr);
 		return EXIT_WRONG;
