@@ -226,6 +226,9 @@ struct config_sources {
 	/* "--pool-size=20", or "--pool-size", "20"; what is left when main has
 	 * taken its own arguments. NULL-terminated; NULL: none. */
 	char *const *flags;
+	/* What main takes, "status|repair": meant by one who mistypes it. NULL:
+	 * nothing. */
+	const char *other_flags;
 	char *const *environment; /* "NAME=value", the same way */
 	/* Read when there is no --env-file=PATH, and may be missing; NULL:
 	 * nothing is read. The daemon's is ".env". */

@@ -105,6 +105,9 @@ void option_put(struct config *c, enum option_id id, union option_value value,
  * NULL when nothing is near. */
 const char *option_nearest(struct slice name, bool is_variable);
 
+/* May somebody who wrote this have meant what is so far away? */
+bool option_is_near(struct slice name, size_t distance);
+
 /* ---- URLs (url.c, conninfo.c) ----------------------------------------- */
 
 /*
@@ -198,8 +201,10 @@ struct flags {
 	const char *env_file;		  /* the same way */
 };
 
-/* 0, or -EINVAL when a problem was reported. */
-int flags_read(char *const *args, struct flags *ret, struct buf *ret_problems);
+/* 0, or -EINVAL when a problem was reported; other_flags may have been meant.
+ */
+int flags_read(char *const *args, const char *other_flags, struct flags *ret,
+	struct buf *ret_problems);
 
 /* Appends "--pool-size" for "pool_size". */
 void flag_put(struct buf *b, const char *field);

@@ -35,18 +35,46 @@ static enum option_id find_option(struct slice name)
 	return id;
 }
 
-static void put_unknown(struct buf *problems, struct slice name)
+/* Of "status|repair", what is nearer to the name than best. */
+static bool find_other(
+	const char *words, struct slice name, size_t best, struct slice *ret)
+{
+	struct slice left = slice_str(words);
+	bool is_found = false;
+
+	while (left.data) {
+		struct slice word = slice_cut(&left, '|');
+		size_t d = slice_distance(name, word);
+
+		if (d >= best || !option_is_near(name, d))
+			continue;
+		best = d;
+		*ret = word;
+		is_found = true;
+	}
+	return is_found;
+}
+
+static void put_unknown(
+	struct buf *problems, struct slice name, const char *other_flags)
 {
 	CLEANUP(buf_deinit) struct buf field = { 0 };
 	const char *nearest;
+	struct slice other;
+	size_t best = SIZE_MAX;
 
 	for (size_t i = 0; i < name.len; i++)
 		buf_put_u8(&field, name.data[i] == '-' ? '_' : name.data[i]);
 	nearest = option_nearest(buf_slice(&field), false);
+	if (nearest)
+		best = slice_distance(buf_slice(&field), slice_str(nearest));
 	buf_append_str(problems, "--");
 	put_value(problems, name);
 	buf_append_str(problems, ": there is no such flag; ");
-	if (nearest) {
+	if (find_other(other_flags, name, best, &other)) {
+		buf_printf(problems, "did you mean --%.*s?\n", (int)other.len,
+			other.data);
+	} else if (nearest) {
 		buf_append_str(problems, "did you mean ");
 		flag_put(problems, nearest);
 		buf_append_str(problems, "?\n");
@@ -71,7 +99,8 @@ static const char **find_target(
 }
 
 /* Reads the flag at *at, and moves it to the last argument that it took. */
-static int read_flag(char *const **at, struct flags *ret, struct buf *problems)
+static int read_flag(char *const **at, const char *other_flags,
+	struct flags *ret, struct buf *problems)
 {
 	struct slice value = slice_from(slice_str(**at), 2);
 	struct slice name = slice_cut(&value, '=');
@@ -80,7 +109,7 @@ static int read_flag(char *const **at, struct flags *ret, struct buf *problems)
 	const char **target = find_target(ret, name, &is_yes_no);
 
 	if (!target) {
-		put_unknown(problems, name);
+		put_unknown(problems, name, other_flags);
 		return -EINVAL;
 	}
 	if (value.data) {
@@ -97,7 +126,8 @@ static int read_flag(char *const **at, struct flags *ret, struct buf *problems)
 	return 0;
 }
 
-int flags_read(char *const *args, struct flags *ret, struct buf *ret_problems)
+int flags_read(char *const *args, const char *other_flags, struct flags *ret,
+	struct buf *ret_problems)
 {
 	int r = 0;
 
@@ -109,7 +139,8 @@ int flags_read(char *const *args, struct flags *ret, struct buf *ret_problems)
 			buf_append_str(ret_problems,
 				"\": flags are written --name=value\n");
 			r = -EINVAL;
-		} else if (read_flag(&args, ret, ret_problems) < 0) {
+		} else if (read_flag(&args, other_flags, ret, ret_problems) <
+			   0) {
 			r = -EINVAL;
 		}
 	}

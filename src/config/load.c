@@ -157,7 +157,8 @@ int config_read(const struct config_sources *sources, struct env *env,
 {
 	struct loading l = { .env = env, .c = c, .problems = ret_problems };
 	bool is_default;
-	int r = flags_read(sources->flags, &l.flags, ret_problems);
+	int r = flags_read(
+		sources->flags, sources->other_flags, &l.flags, ret_problems);
 
 	is_default = !l.flags.env_file;
 	l.env_file = is_default ? sources->env_file : l.flags.env_file;

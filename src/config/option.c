@@ -243,7 +243,7 @@ void option_put(struct config *c, enum option_id id, union option_value value,
 }
 
 /* A third of the letters may be wrong, and never more than four. */
-static bool is_near(struct slice name, size_t distance)
+bool option_is_near(struct slice name, size_t distance)
 {
 	return distance <= MIN(name.len / 3, (size_t)4);
 }
@@ -275,7 +275,7 @@ const char *option_nearest(struct slice name, bool is_variable)
 
 		d = slice_distance(
 			wanted, is_variable ? without_prefix(known) : known);
-		if (d >= best || !is_near(wanted, d))
+		if (d >= best || !option_is_near(wanted, d))
 			continue;
 		best = d;
 		nearest = known.data;

@@ -10,10 +10,10 @@
 
 /* Where the database of this configuration is. 0, or the exit status with
  * what is wrong told. */
-static int find_upstream(
-	char **args, struct config **ret_config, struct upstream *ret)
+static int find_upstream(const struct command *self, char **args,
+	struct config **ret_config, struct upstream *ret)
 {
-	struct config_sources sources = settings_sources(args);
+	struct config_sources sources = settings_sources(self, args);
 	struct fault f;
 
 	if (settings_load(&sources, ret_config) < 0)
@@ -28,11 +28,12 @@ static int find_upstream(
 typedef int upstream_fn(
 	const struct upstream *upstream, const struct migrate_options *options);
 
-static int run(char **args, struct migrate_options *options, upstream_fn *fn)
+static int run(const struct command *self, char **args,
+	struct migrate_options *options, upstream_fn *fn)
 {
 	CLEANUP(config_destroyp) struct config *config = NULL;
 	CLEANUP(upstream_deinit) struct upstream upstream = { 0 };
-	int status = find_upstream(args, &config, &upstream);
+	int status = find_upstream(self, args, &config, &upstream);
 
 	if (status)
 		return status;
@@ -45,7 +46,7 @@ static int run(char **args, struct migrate_options *options, upstream_fn *fn)
 	return status;
 }
 
-int command_migrate(char **args)
+int command_migrate(const struct command *self, char **args)
 {
 	struct migrate_options options = {
 		.is_status = args_take(args, "--status"),
@@ -53,27 +54,33 @@ int command_migrate(char **args)
 		.is_repair = args_take(args, "--repair"),
 	};
 
-	return run(args, &options, migrate_command);
+	if (options.is_status && (options.is_dry_run || options.is_repair)) {
+		fprintf(stderr, "howdah: --status only looks: it goes with "
+				"neither --repair nor --dry-run\n");
+		return EXIT_WRONG;
+	}
+	return run(self, args, &options, migrate_command);
 }
 
-int command_uninstall(char **args)
+int command_uninstall(const struct command *self, char **args)
 {
 	struct migrate_options options = {
 		.is_certain = args_take(args, "--yes"),
 	};
 
-	return run(args, &options, uninstall_run);
+	return run(self, args, &options, uninstall_run);
 }
 
-int command_check(char **args)
+int command_check(const struct command *self, char **args)
 {
-	struct config_sources sources = settings_sources(args);
+	struct config_sources sources = settings_sources(self, args);
 	CLEANUP(config_destroyp) struct config *config = NULL;
 	CLEANUP(upstream_deinit) struct upstream upstream = { 0 };
 	CLEANUP(buf_deinit) struct buf problems = { 0 };
 	CLEANUP(buf_deinit) struct buf warnings = { 0 };
 	struct check_options options = { .out = stdout };
 	struct fault f;
+	int status;
 	int r = config_load(&sources, &config, &problems, &warnings);
 
 	if (r == 0)
@@ -87,5 +94,6 @@ int command_check(char **args)
 		options.connect_timeout_ms = config->connect_timeout;
 		options.is_embedded = config->plan.is_embedded;
 	}
-	return check_run(r < 0 ? NULL : &upstream, &options);
+	status = check_run(r < 0 ? NULL : &upstream, &options);
+	return r < 0 ? EXIT_WRONG : status;
 }

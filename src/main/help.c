@@ -11,7 +11,8 @@ struct topic {
 };
 
 static const struct topic topics[] = {
-#define COMMAND(name, arguments, what, more) { #name, arguments, what, more },
+#define COMMAND(name, flags, arguments, what, more)                            \
+	{ #name, arguments, what, more },
 #include "main/commands.def"
 #undef COMMAND
 };
@@ -58,17 +59,18 @@ static const struct topic *find_topic(const char *name)
 	return NULL;
 }
 
-int command_help(char **args)
+int command_help(const struct command *self, char **args)
 {
 	const struct topic *topic;
 
+	(void)self;
 	if (!args[0]) {
 		help_print(stdout);
 		return EXIT_SUCCESS;
 	}
 	topic = find_topic(args[0]);
 	if (!topic) {
-		help_unknown("command", args[0]);
+		help_unknown(args[0]);
 		return EXIT_WRONG;
 	}
 	printf("howdah %s%s%s: %s\n\n%s%s", topic->name,
@@ -79,23 +81,42 @@ int command_help(char **args)
 	return EXIT_SUCCESS;
 }
 
-void help_unknown(const char *what, const char *name)
+/* What may stand where a command does. */
+static const char *const words[] = {
+#define COMMAND(name, flags, arguments, what, more) #name,
+#include "main/commands.def"
+#undef COMMAND
+	"--help",
+	"--version",
+};
+
+static const char *nearest_word(struct slice wanted)
 {
-	struct slice wanted = slice_str(name);
 	const char *nearest = NULL;
 	size_t best = wanted.len / 2 + 1;
 
-	for (size_t i = 0; i < ARRAY_SIZE(topics); i++) {
-		size_t d = slice_distance(wanted, slice_str(topics[i].name));
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		size_t d = slice_distance(wanted, slice_str(words[i]));
 
 		if (d >= best)
 			continue;
 		best = d;
-		nearest = topics[i].name;
+		nearest = words[i];
 	}
-	fprintf(stderr, "howdah: there is no %s \"%s\"", what, name);
+	return nearest;
+}
+
+void help_unknown(const char *name)
+{
+	const char *nearest = nearest_word(slice_str(name));
+
+	fprintf(stderr, "howdah: there is no command \"%s\"; ", name);
 	if (nearest)
-		fprintf(stderr, "; did you mean \"%s\"?\n", nearest);
+		fprintf(stderr, "did you mean \"%s\"?\n", nearest);
+	else if (*name == '-')
+		fprintf(stderr,
+			"flags stand behind the command: howdah serve %s\n",
+			name);
 	else
-		fprintf(stderr, "; `howdah --help` lists them\n");
+		fprintf(stderr, "`howdah --help` lists them\n");
 }

@@ -1,18 +1,15 @@
 /* Arguments and subcommands. */
 #include "main/main_priv.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-struct command {
-	const char *name;
-	command_fn *run;
-};
-
 static const struct command commands[] = {
-#define COMMAND(name, arguments, what, more) { #name, command_##name },
+#define COMMAND(name, flags, arguments, what, more)                            \
+	{ #name, flags "help", command_##name },
 #include "main/commands.def"
 #undef COMMAND
 };
@@ -48,8 +45,18 @@ static int run_command(const struct command *command, char **args)
 
 	for (char **at = args; *at; at++)
 		if (is_one_of(*at, "--help", "-h"))
-			return command_help(topic);
-	return command->run(args);
+			return command_help(command, topic);
+	return command->run(command, args);
+}
+
+/* What was to be read by somebody or something has not got there whole. */
+static int end(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "howdah: writing to standard output: %s\n",
+		strerror(errno));
+	return status ? status : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
@@ -64,15 +71,15 @@ int main(int argc, char **argv)
 	}
 	if (is_one_of(argv[1], "--help", "-h")) {
 		help_print(stdout);
-		return EXIT_SUCCESS;
+		return end(EXIT_SUCCESS);
 	}
 	if (is_one_of(argv[1], "--version", "-V")) {
 		puts("howdah " HOWDAH_VERSION);
-		return EXIT_SUCCESS;
+		return end(EXIT_SUCCESS);
 	}
 	command = find_command(argv[1]);
 	if (command)
-		return run_command(command, argv + 2);
-	help_unknown("command", argv[1]);
+		return end(run_command(command, argv + 2));
+	help_unknown(argv[1]);
 	return EXIT_WRONG;
 }

@@ -50,9 +50,9 @@ static enum supervisor_done do_chore(enum supervisor_chore chore,
 	return r == 0 ? CHORE_DONE : CHORE_FAILED;
 }
 
-int command_serve(char **args)
+int command_serve(const struct command *self, char **args)
 {
-	struct config_sources sources = settings_sources(args);
+	struct config_sources sources = settings_sources(self, args);
 	struct supervisor_env env = {
 		.sources = &sources,
 		.work = work,

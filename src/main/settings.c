@@ -19,10 +19,11 @@ bool args_take(char **args, const char *name)
 	return is_there;
 }
 
-struct config_sources settings_sources(char **args)
+struct config_sources settings_sources(const struct command *self, char **args)
 {
 	return (struct config_sources){
 		.flags = args,
+		.other_flags = self->flags,
 		.environment = environ,
 		.env_file = ".env",
 	};

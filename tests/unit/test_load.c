@@ -53,8 +53,12 @@ static void load(struct loaded *l, const char *const *flags,
 	const char *const *environment, const char *file)
 {
 	char *folder = enter_folder(file);
-	struct config_sources sources = { (char *const *)flags,
-		(char *const *)environment, ".env" };
+	struct config_sources sources = {
+		.flags = (char *const *)flags,
+		.other_flags = "status|dry-run",
+		.environment = (char *const *)environment,
+		.env_file = ".env",
+	};
 	int r;
 
 	*l = (struct loaded){ 0 };
@@ -168,6 +172,11 @@ static void test_wrong_flags(void **state)
 		"\"serve\": flags are written --name=value\n"
 		"--pool_size: there is no such flag; did you mean --pool-size?\n"
 		"--pool-size: give a value, --pool-size=...\n");
+	assert_problems(LIST("--staus", "--dry_run=yes", "--status"), NULL,
+		NULL,
+		"--staus: there is no such flag; did you mean --status?\n"
+		"--dry_run: there is no such flag; did you mean --dry-run?\n"
+		"--status: there is no such flag; did you mean --status?\n");
 	assert_problems(LIST("--pool-size", "--insecure"), NULL, NULL,
 		"--pool-size: give a value, --pool-size=...\n");
 	assert_problems(LIST("--pool-size="), NULL, NULL,

@@ -73,6 +73,40 @@ def test_unknown_command_far_from_all(make):
     assert "did you mean" not in done.stderr
 
 
+@pytest.mark.parametrize("typed, said", (
+    (("--versoin",), 'did you mean "--version"?'),
+    (("--pool-size=3", "serve"), "howdah serve --pool-size=3"),
+    (("migrate", "--staus"), "did you mean --status?"),
+    (("migrate", "--dryrun"), "did you mean --dry-run?"),
+    (("uninstall", "--yess"), "did you mean --yes?"),
+    (("serve", "--hlep"), "did you mean --help?"),
+    (("serve", "--pol-size=3"), "did you mean --pool-size?"),
+    (("migrate", "--status", "--repair"), "--status only looks"),
+    (("migrate", "--dry-run", "--status"), "--status only looks")))
+def test_wrong_arguments(make, typed, said):
+    done = run(make, *typed)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_check_of_a_configuration_that_cannot_be_used(make):
+    done = run(make, "check", "--pool-size=none")
+    assert done.returncode == 2
+    assert "fail  configuration: --pool-size=none: " in done.stdout
+
+
+@pytest.mark.parametrize("args", (("--help",), ("--version",),
+                                  ("help", "migrate"), ("check",)))
+def test_output_that_gets_lost(make, args):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([make().binary, *args], text=True, timeout=60,
+                              stdout=full, stderr=subprocess.PIPE,
+                              cwd=make.root)
+    assert done.returncode == 1
+    assert "standard output: No space left on device" in done.stderr
+
+
 def test_no_command_is_wrong(make):
     done = run(make)
     assert done.returncode == 2
