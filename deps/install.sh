@@ -46,6 +46,7 @@ test  python3-pytest          runs the tests
 test  python3-psycopg         a client
 test  python3-psycopg2        a client
 test  python3-asyncpg         a client, Chainlit's
+test  python3-yaml            reads compose files
 ROWS
 	# Another vendor's node conflicts with Debian's packages, but has npm.
 	command -v npm >/dev/null || cat <<'ROWS'
@@ -146,6 +147,13 @@ unmute() {
 	undo=
 }
 
+# What is available of each of the rows, by its name.
+first_names() {
+	for alternatives in $(echo "$rows" | cut -d ' ' -f 1); do
+		available "$alternatives"
+	done
+}
+
 apt_install() {
 	as_root env DEBIAN_FRONTEND=noninteractive \
 		apt-get install -q -y --no-remove --no-install-recommends "$@"
@@ -155,8 +163,19 @@ apt_install() {
 # a whole nodejs along, or conflict with one of another vendor.
 extract_llhttp() {
 	mkdir -p "$extracted"
-	(cd "$extracted" && apt-get -q download node-llhttp &&
+	say "taking llhttp's sources out of the package node-llhttp"
+	(cd "$extracted" && apt-get -qq -o APT::Sandbox::User="$(id -un)" \
+			download node-llhttp &&
 		dpkg-deb -x node-llhttp_*.deb . && rm node-llhttp_*.deb)
+}
+
+# llhttp is left out: once apt has its lists, anybody may take it.
+die_for_root() {
+	rows=$(missing)
+	names=$(first_names | grep -v node-llhttp | xargs)
+	die "installing needs root, and there is no sudo. As root:" \
+		"apt-get update${names:+ && apt-get install \
+--no-install-recommends $names}"
 }
 
 install_packages() {
@@ -164,8 +183,7 @@ install_packages() {
 	[ "$(missing | cut -d ' ' -f 1)" != "libllhttp-dev|node-llhttp" ] ||
 		! extract_llhttp || return 0
 	[ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null ||
-		die "packages are missing and installing needs root: become" \
-			"root or install sudo"
+		die_for_root
 	say "packages are missing, asking apt"
 	as_root apt-get -q update
 	# Names that depend on versions are certain only now.
@@ -175,8 +193,7 @@ install_packages() {
 		printf '  %-32s %s\n' "$(available "$names")" "$purpose"
 	done
 	names=
-	for alternatives in $(echo "$rows" | cut -d ' ' -f 1); do
-		name=$(available "$alternatives")
+	for name in $(first_names); do
 		case $name in
 		node-llhttp) extract_llhttp ;;
 		*) names="$names $name" ;;
