@@ -201,11 +201,16 @@ struct door_plan {
 	 * would (the account's name, the user, "prefer"). */
 	struct upstream upstream;
 	/* Who may log in at the door, and the database that it asks for;
-	 * owned, never NULL. Without a password only auth_file helps. */
+	 * owned, never NULL. Without a password only auth_file helps. The
+	 * same role and database are those of an embedded server. */
 	char *user;
 	char *password;
 	char *dbname;
 };
+
+/* The server as a client of the door comes to it: under its own name. */
+void plan_client(const struct door_plan *p, const struct upstream *server,
+	struct upstream *ret);
 
 /* ---- the whole ------------------------------------------------------- */
 

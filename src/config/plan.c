@@ -159,6 +159,52 @@ static int read_both(struct config *c, struct upstream *app,
 	return r;
 }
 
+static void warn_unused(const struct config *c, enum option_id id,
+	const char *used, struct buf *warnings)
+{
+	if (c->sources[id] == OPTION_BY_DEFAULT ||
+		slice_is(option_get(c, id).text, used))
+		return;
+	config_put_option(warnings, c, id);
+	buf_append_str(warnings,
+		"is not used: DATABASE_URL is at Howdah's own listener, and "
+		"says what the embedded PostgreSQL is made with\n");
+}
+
+/* The embedded server has the role and the database that clients ask for. */
+static void warn_embedded(const struct config *c, struct buf *warnings)
+{
+	const struct door_plan *p = &c->plan;
+
+	if (!p->is_app_ours)
+		return;
+	warn_unused(c, OPTION_ID_postgres_user, p->user, warnings);
+	warn_unused(c, OPTION_ID_postgres_db, p->dbname, warnings);
+	if (*p->password) {
+		warn_unused(
+			c, OPTION_ID_postgres_password, p->password, warnings);
+		return;
+	}
+	config_put_option(warnings, c, OPTION_ID_app_database_url);
+	buf_append_str(warnings, "has no password, so nobody can log in; write "
+				 "postgresql://USER:PASSWORD@...\n");
+}
+
+static void warn_database(const struct config *c, struct buf *warnings)
+{
+	const struct door_plan *p = &c->plan;
+
+	if (!p->is_app_ours || !strcmp(p->dbname, p->upstream.dbname))
+		return;
+	config_put_option(warnings, c, OPTION_ID_app_database_url);
+	buf_append_str(warnings, "clients ask for the database ");
+	put_value(warnings, slice_str(p->dbname));
+	buf_append_str(warnings, ", and the chat tables are made in that of "
+				 "HOWDAH_DATABASE_URL, ");
+	put_value(warnings, slice_str(p->upstream.dbname));
+	buf_append_str(warnings, "; give both the same\n");
+}
+
 /* Where the upstream comes from, when HOWDAH_DATABASE_URL is not set. */
 static int choose_upstream(struct config *c, const struct env *env,
 	struct upstream *ret, struct buf *problems, struct buf *warnings)
@@ -200,6 +246,7 @@ int plan_make(struct config *c, const struct env *env, struct buf *ret_problems,
 	if (p->is_embedded) {
 		fill_login(p, &app, c->postgres_user, c->postgres_password,
 			c->postgres_db);
+		warn_embedded(c, ret_warnings);
 		return 0;
 	}
 	fill_defaults(&own);
@@ -210,5 +257,21 @@ int plan_make(struct config *c, const struct env *env, struct buf *ret_problems,
 	own = (struct upstream){ 0 };
 	fill_login(p, &app, p->upstream.user, p->upstream.password,
 		p->upstream.dbname);
+	warn_database(c, ret_warnings);
 	return 0;
+}
+
+static void set_text(char **text, const char *value)
+{
+	secret_freep(text);
+	*text = xstrdup(value);
+}
+
+void plan_client(const struct door_plan *p, const struct upstream *server,
+	struct upstream *ret)
+{
+	upstream_copy(server, ret);
+	set_text(&ret->user, p->user);
+	set_text(&ret->password, p->password);
+	set_text(&ret->dbname, p->dbname);
 }

@@ -508,6 +508,13 @@ static void tell_owner(struct embedded *e)
 
 /* ---- from outside ------------------------------------------------------- */
 
+/* The role has one in any case: nobody gets in without. */
+static const char *server_password(const struct config *config)
+{
+	return *config->plan.password ? config->plan.password
+				      : config->postgres_password;
+}
+
 struct embedded *embedded_create(const struct embedded_env *env)
 {
 	struct embedded *e = xnew(struct embedded);
@@ -515,8 +522,8 @@ struct embedded *embedded_create(const struct embedded_env *env)
 	e->env = *env;
 	e->dir = xasprintf("%s/pg", env->data_dir);
 	e->new_dir = xasprintf("%s/pg.new", env->data_dir);
-	e->user = xstrdup(env->config->postgres_user);
-	e->password = xstrdup(env->config->postgres_password);
+	e->user = xstrdup(env->config->plan.user);
+	e->password = xstrdup(server_password(env->config));
 	e->bin = xstrdup(env->config->pg_bin);
 	e->max_connections = env->config->max_server_connections;
 	timer_init(&e->timer, env->loop, on_timer);
@@ -594,9 +601,9 @@ int embedded_upstream(const char *data_dir, const struct config *config,
 	}
 	put_parameter(&conninfo, "host", dir);
 	put_parameter(&conninfo, "port", "5432");
-	put_parameter(&conninfo, "user", config->postgres_user);
-	put_parameter(&conninfo, "password", config->postgres_password);
-	put_parameter(&conninfo, "dbname", config->postgres_db);
+	put_parameter(&conninfo, "user", config->plan.user);
+	put_parameter(&conninfo, "password", server_password(config));
+	put_parameter(&conninfo, "dbname", config->plan.dbname);
 	put_parameter(&conninfo, "sslmode", "disable");
 	r = upstream_parse(buf_slice(&conninfo), ret, f);
 	explicit_bzero(conninfo.data, conninfo.len);

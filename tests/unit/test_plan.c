@@ -51,6 +51,11 @@ static void assert_plan(const char *const *environment, const char *expected)
 #define ELSEWHERE "DATABASE_URL=postgresql://app:pw@db.invalid/chat"
 #define OWN	  "HOWDAH_DATABASE_URL=postgresql://own:hush@pg.invalid:7/real"
 
+#define DATABASE_WARNING(app, own)                                             \
+	" ?DATABASE_URL=***: clients ask for the database " app ", and the "   \
+	"chat tables are made in that of HOWDAH_DATABASE_URL, " own "; give "  \
+	"both the same\n"
+
 static void test_cases(void **state)
 {
 	(void)state;
@@ -61,7 +66,11 @@ static void test_cases(void **state)
 	assert_plan(LIST(OWN), "own:hush@pg.invalid:7/real as own:hush/real");
 	assert_plan(LIST(OURS), "embedded as app:pw/chat ours");
 	assert_plan(LIST(OURS, OWN),
-		"own:hush@pg.invalid:7/real as app:pw/chat ours");
+		"own:hush@pg.invalid:7/real as app:pw/chat ours" DATABASE_WARNING(
+			"chat", "real"));
+	assert_plan(LIST(OURS, "HOWDAH_DATABASE_URL=postgresql://o@p.invalid/"
+			       "chat"),
+		"o:@p.invalid:5432/chat as app:pw/chat ours");
 	assert_plan(
 		LIST(ELSEWHERE), "app:pw@db.invalid:5432/chat as app:pw/chat");
 	assert_plan(LIST(ELSEWHERE, OWN),
@@ -96,11 +105,32 @@ static void test_left_out(void **state)
 		"embedded as root:root/chat ours");
 	/* another user does not get root's password */
 	assert_plan(LIST("DATABASE_URL=postgresql://app@localhost:6432/chat"),
-		"embedded as app:/chat ours");
+		"embedded as app:/chat ours ?DATABASE_URL=***: has no "
+		"password, so nobody can log in; write "
+		"postgresql://USER:PASSWORD@...\n");
 	assert_plan(LIST("HOWDAH_DATABASE_URL=postgresql://own@pg.invalid"),
 		"own:@pg.invalid:5432/own as own:/own");
 	assert_plan(LIST("DATABASE_URL=postgresql://localhost:6432", OWN),
-		"own:hush@pg.invalid:7/real as own:hush/own ours");
+		"own:hush@pg.invalid:7/real as own:hush/own ours" DATABASE_WARNING(
+			"own", "real"));
+}
+
+#define UNUSED_WARNING(text)                                                   \
+	text ": is not used: DATABASE_URL is at Howdah's own listener, and "   \
+	     "says what the embedded PostgreSQL is made with\n"
+
+/* The app's URL and POSTGRES_*, which may say the same. */
+static void test_both(void **state)
+{
+	(void)state;
+	assert_plan(LIST(OURS, "POSTGRES_USER=app", "POSTGRES_PASSWORD=pw",
+			    "POSTGRES_DB=chat"),
+		"embedded as app:pw/chat ours");
+	assert_plan(LIST(OURS, "POSTGRES_USER=eve", "POSTGRES_PASSWORD=hush",
+			    "POSTGRES_DB=chat"),
+		"embedded as app:pw/chat ours ?" UNUSED_WARNING(
+			"POSTGRES_USER=eve")
+			UNUSED_WARNING("POSTGRES_PASSWORD=***"));
 }
 
 static void test_defaults(void **state)
@@ -185,6 +215,7 @@ int main(void)
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_left_out),
+		cmocka_unit_test(test_both),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_loop),

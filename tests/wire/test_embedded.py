@@ -179,6 +179,20 @@ def test_changed_password_and_user_count(make):
     assert "it's" not in postgres_log(howdah) + howdah.log()
 
 
+@pytest.mark.parametrize("fresh", (True, False))
+def test_role_and_database_of_the_apps_url(make, fresh):
+    """One .env for the app and for Howdah: what the app logs in with is what
+    the server has, and where the tables are."""
+    howdah = make(fresh=fresh)
+    howdah.variables["DATABASE_URL"] = (
+        f"postgresql+asyncpg://app:s%20cret@localhost:{howdah.port}/chats")
+    howdah.start()
+    login = {"user": "app", "password": "s cret", "dbname": "chats"}
+    assert ask(howdah, 'select count(*) from "Thread"', **login) == [(0,)]
+    assert "s cret" not in howdah.log() + postgres_log(howdah)
+    howdah.stop()
+
+
 def test_max_connections_follow_the_cap(make):
     howdah = make(max_server_connections=7).start()
     assert 7 < int(setting(howdah, "max_connections")) <= 20
