@@ -276,5 +276,8 @@ int config_unpack(
 /* Appends the value as a user would write it, secrets as ***. */
 void config_show(const struct config *c, enum option_id id, struct buf *ret);
 
+/* The variable that has the password of the door's own user. */
+const char *config_password_variable(const struct config *c);
+
 /* Appends what --help says of the options: grouped, 80 columns. */
 void config_help(struct buf *ret);

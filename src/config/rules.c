@@ -96,7 +96,7 @@ static bool is_well_known(const struct door_plan *p)
 	       (*p->password && !strcmp(p->password, p->user));
 }
 
-static const char *password_variable(const struct config *c)
+const char *config_password_variable(const struct config *c)
 {
 	if (c->plan.is_app_ours)
 		return "DATABASE_URL";
@@ -126,7 +126,7 @@ static int check_production(const struct config *c, struct buf *problems)
 			": other machines can reach it, so the well-known "
 			"password in %s is refused; change it, or set "
 			"HOWDAH_INSECURE=yes\n",
-			password_variable(c));
+			config_password_variable(c));
 		r = -EINVAL;
 	}
 	return r;
@@ -139,7 +139,8 @@ static void warn_pool(const struct config *c, struct buf *warnings)
 	buf_printf(warnings,
 		"HOWDAH_POOL_SIZE=%" PRIu64 " is more than "
 		"HOWDAH_MAX_SERVER_CONNECTIONS=%" PRIu64
-		": no pool can grow that large\n",
+		": no pool can grow that large; lower the one or raise the "
+		"other\n",
 		c->pool_size, c->max_server_connections);
 }
 

@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -13,13 +14,39 @@
 
 /* ---- the folder ------------------------------------------------------- */
 
+char *folder_user(uid_t uid)
+{
+	const struct passwd *found = getpwuid(uid);
+
+	return found ? xstrdup(found->pw_name) : xasprintf("%u", (unsigned)uid);
+}
+
+/* Whose it is, when it is not ours: of a Howdah that ran as root, say. */
+static void hint_owner(const char *path, struct fault *f)
+{
+	CLEANUP(freep) char *owner = NULL;
+	struct stat st;
+
+	if (stat(path, &st) < 0 || st.st_uid == geteuid())
+		return;
+	owner = folder_user(st.st_uid);
+	fault_hint(f,
+		"it belongs to %s: run Howdah as that user, or name a folder "
+		"that this user may write to in HOWDAH_DATA_DIR",
+		owner);
+}
+
 static int refuse_folder(const char *path, int error, struct fault *f)
 {
 	fault_set(f, FAULT_BAD_VALUE, "HOWDAH_DATA_DIR %s cannot be used: %s",
 		path, strerror(error));
 	fault_hint(f, "%s",
-		error == ENOSPC ? "the disk is full"
-				: "name a folder that this user may write to");
+		error == ENOSPC
+			? "the disk is full: make room on it, or name a folder "
+			  "on another in HOWDAH_DATA_DIR"
+			: "name a folder that this user may write to");
+	if (error == EACCES)
+		hint_owner(path, f);
 	return -error;
 }
 
@@ -128,7 +155,8 @@ static int refuse_lock(int fd, const char *folder, struct fault *f)
 int lock_take(const char *folder, struct lock *ret, struct fault *f)
 {
 	CLEANUP(freep) char *path = xasprintf("%s/howdah.lock", folder);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	/* We empty it, as root perhaps, in a folder of perhaps another's. */
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	pid_t unclean;
 
 	if (fd < 0)

@@ -20,6 +20,9 @@ int folder_open(const char *path, char **ret, struct fault *f);
  * those who only look. */
 char *folder_path(const char *path);
 
+/* A user's name, or number; for the caller to free. */
+char *folder_user(uid_t uid);
+
 /* One Howdah per data directory: -EBUSY says who holds it. */
 int lock_take(const char *folder, struct lock *ret, struct fault *f);
 

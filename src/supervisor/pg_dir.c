@@ -44,9 +44,26 @@ static int refuse(const char *dir, int error, struct fault *f)
 	fault_set(f, FAULT_NOT_IN_STATE,
 		"the embedded database cannot be made in %s: %s", dir,
 		strerror(error));
-	if (error == ENOSPC)
-		fault_hint(f, "the disk is full: a new database needs 64 MB");
+	fault_hint(f, "%s",
+		error == ENOSPC ? "the disk is full: a new database needs 64 MB"
+				: "Howdah must be able to write there; "
+				  "HOWDAH_DATA_DIR names another folder");
 	return -error;
+}
+
+/* It may well be a database, and somebody's chats are in it. */
+static void refuse_stranger(const char *dir, struct fault *f)
+{
+	CLEANUP(freep) char *owner = NULL;
+	struct stat st;
+
+	owner = stat(dir, &st) < 0 ? NULL : folder_user(st.st_uid);
+	fault_set(f, FAULT_NOT_IN_STATE,
+		"the embedded database %s may not be read by this user", dir);
+	fault_hint(f,
+		"it belongs to %s: run Howdah as root or that user, or choose "
+		"another HOWDAH_DATA_DIR",
+		owner ? owner : "somebody else");
 }
 
 /* ---- version, making ---------------------------------------------------- */
@@ -58,6 +75,10 @@ int pg_dir_version(const char *dir, unsigned *ret, struct fault *f)
 	uint64_t major;
 
 	*ret = 0;
+	if (n == -EACCES) {
+		refuse_stranger(dir, f);
+		return -EACCES;
+	}
 	if (n == -ENOENT && access(dir, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	if (n <= 0 || num_parse_u64(slice_trim(slice_of(text, (size_t)n)),
@@ -77,14 +98,20 @@ int pg_dir_version(const char *dir, unsigned *ret, struct fault *f)
 int pg_dir_make(const char *dir, const struct pg_account *a, struct fault *f)
 {
 	int r = folder_remove(dir);
+	int fd;
 
+	if (r == 0 && mkdir(dir, 0700) < 0)
+		r = -errno;
 	if (r < 0)
 		return refuse(dir, -r, f);
-	if (mkdir(dir, 0700) < 0)
-		return refuse(dir, errno, f);
-	if (a->is_other && chown(dir, a->uid, a->gid) < 0)
-		return refuse(dir, errno, f);
-	return 0;
+	if (!a->is_other)
+		return 0;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fchown(fd, a->uid, a->gid) < 0)
+		r = -errno;
+	if (fd >= 0)
+		close(fd);
+	return r < 0 ? refuse(dir, -r, f) : 0;
 }
 
 /* initdb was told to trust, for it would ask for a password otherwise; no
@@ -97,7 +124,7 @@ static int write_hba(const char *dir)
 		"local   all          all   scram-sha-256\n"
 		"local   replication  all   scram-sha-256\n";
 	CLEANUP(freep) char *path = xasprintf("%s/pg_hba.conf", dir);
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
 	size_t len = sizeof(text) - 1;
 	ssize_t n;
 	int r = 0;

@@ -128,7 +128,11 @@ static int refuse(
 		fault_set(f, FAULT_UNDEFINED,
 			"HOWDAH_PG_BIN=%s has no initdb and postgres",
 			configured);
-		fault_hint(f, "name the folder that has both");
+		fault_hint(f,
+			"name the folder that has both (Debian's are %s, from "
+			"the package postgresql), or leave HOWDAH_PG_BIN unset "
+			"to have them found",
+			debian_places);
 	} else {
 		fault_set(f, FAULT_UNDEFINED,
 			"PostgreSQL's programs initdb and postgres are neither "

@@ -48,6 +48,8 @@ static const struct {
 		"make the folder of the socket file first" },
 	{ EEXIST, "a file that is no socket is in the way",
 		"remove it, or name another path in HOWDAH_PG_LISTEN" },
+	{ EISDIR, "that is a folder",
+		"name the socket file in it: psql looks for .s.PGSQL.PORT" },
 };
 
 static int refuse(struct opening *o, const char *text, int error)
@@ -203,7 +205,7 @@ static int remove_stale(const struct sockaddr_un *to)
 	if (lstat(to->sun_path, &st) < 0)
 		return -errno;
 	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EEXIST;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;

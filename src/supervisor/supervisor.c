@@ -188,7 +188,9 @@ static void enter_done(struct supervisor *s)
 	timer_close(&s->deadline, NULL);
 	chores_close(s);
 	crew_close(s);
-	log_info(NULL, "supervisor.end", "all has stopped");
+	/* Of what was refused nothing has begun; another Howdah may run on. */
+	if (s->has_begun)
+		log_info(NULL, "supervisor.end", "all has stopped");
 }
 
 /* ---- signals ------------------------------------------------------------ */
@@ -390,6 +392,7 @@ int supervisor_run(const struct supervisor_env *env)
 		s->status = SUPERVISOR_FAILED;
 		supervisor_enter(s, SUPERVISOR_HALT);
 	} else {
+		s->has_begun = true;
 		supervisor_enter(s, SUPERVISOR_DATABASE);
 	}
 	loop_run(s->loop);

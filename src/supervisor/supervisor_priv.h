@@ -42,6 +42,7 @@ struct supervisor {
 	struct metrics metrics;
 	enum supervisor_state state;
 	int status;	/* what supervisor_run() returns */
+	bool has_begun; /* was not refused before anything was started */
 	char *data_dir; /* absolute */
 	struct lock lock;
 	struct places places;

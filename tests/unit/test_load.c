@@ -371,7 +371,7 @@ static void test_pool(void **state)
 	assert_warnings(LIST("HOWDAH_POOL_SIZE=81"), NULL,
 		"HOWDAH_POOL_SIZE=81 is more than "
 		"HOWDAH_MAX_SERVER_CONNECTIONS=80: no pool can grow that "
-		"large\n");
+		"large; lower the one or raise the other\n");
 }
 
 int main(void)

@@ -237,8 +237,8 @@ def test_as_an_ordinary_user(make):
 # ---- clear refusals
 
 
-def refused(howdah, *texts):
-    assert howdah.refuse() == 1, howdah.log()
+def refused(howdah, *texts, **how):
+    assert howdah.refuse(**how) == 1, howdah.log()
     for text in texts:
         assert text in howdah.log()
     howdah.check_log()
@@ -262,6 +262,30 @@ def test_folder_that_is_no_database(make):
     (folder_of(howdah) / "precious").touch()
     refused(howdah, "is there and is not a database", "move it away")
     assert (folder_of(howdah) / "precious").exists()
+
+
+@needs_root
+def test_database_of_somebody_else(make):
+    """Root was here first. Nobody shall be told to move a database away."""
+    howdah = make().start()
+    howdah.stop()
+    other = pwd.getpwnam("nobody")
+    os.chown(folder_of(howdah).parent, other.pw_uid, other.pw_gid)
+    os.chown(folder_of(howdah).parent / "howdah.lock", other.pw_uid, -1)
+    owner = pwd.getpwuid(server_user()).pw_name
+    refused(howdah, "may not be read by this user",
+            f"it belongs to {owner}: run Howdah as root or that user",
+            user="nobody")
+
+
+def test_lock_that_leads_elsewhere(make):
+    howdah = make(fresh=True)
+    folder_of(howdah).parent.mkdir()
+    precious = make.root / "precious"
+    precious.write_text("kept")
+    (folder_of(howdah).parent / "howdah.lock").symlink_to(precious)
+    refused(howdah, "cannot be used: Too many levels of symbolic links")
+    assert precious.read_text() == "kept"
 
 
 def test_path_too_long_for_a_socket(make):

@@ -11,7 +11,8 @@ import subprocess
 import pytest
 
 from ports import free_port
-from processes_support import Client, binary, files_of, house, signals_of
+from processes_support import (IS_ROOT, Client, binary, files_of, house,
+                               signals_of)
 from waiting import eventually
 
 
@@ -246,6 +247,61 @@ def test_unusable_data_directory(make):
     assert howdah.refuse() == 1
     assert "HOWDAH_DATA_DIR" in howdah.log()
     assert "name a folder" in howdah.log()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="needs root")
+def test_data_directory_of_somebody_else(make):
+    make().start().stop()
+    howdah = make()
+    howdah.spawn(user="nobody")
+    assert howdah.wait() == 1
+    assert "it belongs to root: run Howdah as that user" in howdah.log()
+
+
+def url(howdah):
+    """What stands in the banner behind psql, and behind DATABASE_URL."""
+    text = howdah.banner()
+    return (re.findall(r"psql '(.*)'", text),
+            re.findall(r"DATABASE_URL=(.*)", text))
+
+
+def test_banner_shows_no_password_that_is_one(make):
+    howdah = make(database_url="postgresql://me:s%20cret@127.0.0.1:1/d").start()
+    at = f"127.0.0.1:{howdah.port}/d"
+    assert url(howdah) == ([f"postgresql://me@{at}"],
+                           [f"postgresql://me:PASSWORD@{at}"])
+    assert "PASSWORD is that of HOWDAH_DATABASE_URL" in howdah.banner()
+    assert "cret" not in howdah.banner() + howdah.log()
+    howdah.stop()
+    howdah = make(database_url="postgresql://me:root@127.0.0.1:1/d").start()
+    assert url(howdah)[1] == [f"postgresql://me:root@127.0.0.1:{howdah.port}/d"]
+    howdah.stop()
+
+
+def test_banner_of_a_socket(make):
+    howdah = make(pg_listen=f"unix:{make.root}/door,"
+                  f"unix:{make.root}/.s.PGSQL.77").start()
+    folder = str(make.root).replace("/", "%2F")
+    assert url(howdah)[0] == [
+        f"postgresql://nobody@/nothing?host={folder}&port=77"]
+    howdah.stop()
+    howdah = make(pg_listen=f"unix:{make.root}/door").start()
+    assert url(howdah) == ([], [])
+    assert ".s.PGSQL.PORT" in howdah.banner()
+    howdah.stop()
+
+
+def test_no_listener_at_all(make):
+    howdah = make(pg_listen="off").start()
+    assert "no client can connect" in howdah.lines("supervisor.closed")[0]
+    howdah.stop()
+
+
+def test_socket_in_place_of_a_folder(make):
+    howdah = make(pg_listen=f"unix:{make.root}")
+    assert howdah.refuse() == 1
+    assert "that is a folder; name the socket file in it" in howdah.log()
+    assert not howdah.lines("supervisor.end")
 
 
 def test_door_that_refuses_the_configuration(make):
