@@ -10,4 +10,8 @@ WHERE c.relname = ANY ($1::text[]) AND c.relkind IN ('r', 'p')
 ORDER BY n.nspname, i.relname;
 
 -- name: schema
-SELECT nspname FROM pg_namespace WHERE nspname = 'howdah';
+-- Is it Howdah's? A role named howdah may have a schema of that name, and the
+-- chats in it. What Howdah makes says so in its comment.
+SELECT coalesce(obj_description(oid, 'pg_namespace')
+    LIKE 'Howdah''s own%', false)
+FROM pg_namespace WHERE nspname = 'howdah';

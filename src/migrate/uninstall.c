@@ -52,8 +52,14 @@ static int find_schema(struct run *run, struct list_of_sql *ret)
 
 	if (db_query(run->db, sql, NULL, &rows))
 		return run_fail(run, "looking for the schema howdah");
-	if (db_rows_count(rows))
+	if (!db_rows_count(rows))
+		return 0;
+	if (db_rows_is_true(rows, 0, 0))
 		list_take(ret, xstrdup("DROP SCHEMA howdah CASCADE;"));
+	else
+		run_say(run, LOG_INFO,
+			"the schema howdah is not Howdah's: its comment does "
+			"not begin with \"Howdah's own\"; it stays");
 	return 0;
 }
 
