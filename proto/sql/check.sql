@@ -10,15 +10,23 @@ SELECT current_setting('server_version'), pg_is_in_recovery(), current_user,
 SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user;
 
 -- name: budget
--- What this role may open in this database, and what others have open. Without
--- rights pg_stat_activity hides much of other roles' sessions, not datname.
-SELECT least(
-    current_setting('max_connections')::int
-        - current_setting('superuser_reserved_connections')::int
-        - coalesce(current_setting('reserved_connections', true), '0')::int,
-    (SELECT nullif(rolconnlimit, -1) FROM pg_roles
-     WHERE rolname = current_user),
-    (SELECT nullif(datconnlimit, -1) FROM pg_database
-     WHERE datname = current_database())),
-    (SELECT count(*) FROM pg_stat_activity
-     WHERE datname IS NOT NULL AND application_name NOT LIKE 'howdah%');
+-- What this role may open in this database, what others have open, and which
+-- limit it is. Without rights pg_stat_activity hides much of other roles'
+-- sessions, not datname.
+SELECT room, (SELECT count(*) FROM pg_stat_activity
+        WHERE datname IS NOT NULL AND application_name NOT LIKE 'howdah%'),
+    name
+FROM (SELECT current_setting('max_connections')::int
+            - current_setting('superuser_reserved_connections')::int
+            - coalesce(current_setting('reserved_connections', true),
+                '0')::int,
+        'the server''s max_connections'
+    UNION ALL SELECT rolconnlimit, format(
+        'the role''s limit: ALTER ROLE %I CONNECTION LIMIT', rolname)
+    FROM pg_roles WHERE rolname = current_user AND NOT rolsuper
+    UNION ALL SELECT datconnlimit, format(
+        'the database''s limit: ALTER DATABASE %I CONNECTION LIMIT', datname)
+    FROM pg_database, pg_roles
+    WHERE datname = current_database() AND rolname = current_user
+        AND NOT rolsuper) AS bound (room, name)
+WHERE room >= 0 ORDER BY room LIMIT 1;

@@ -28,7 +28,12 @@ SELECT has_schema_privilege($1::text, 'CREATE')
 
 -- name: tables
 SELECT c.relname, c.relkind, pg_get_userbyid(c.relowner),
-    pg_has_role(c.relowner, 'USAGE')
+    pg_has_role(c.relowner, 'USAGE'),
+    NOT has_table_privilege(c.oid, 'SELECT'),
+    NOT (has_table_privilege(c.oid, 'SELECT')
+        AND has_table_privilege(c.oid, 'INSERT')
+        AND has_table_privilege(c.oid, 'UPDATE')
+        AND has_table_privilege(c.oid, 'DELETE'))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1::text AND c.relname = ANY ($2::text[])
     AND c.relkind NOT IN ('i', 'I', 'S', 't', 'c');

@@ -276,6 +276,9 @@ int config_unpack(
 /* Appends the value as a user would write it, secrets as ***. */
 void config_show(const struct config *c, enum option_id id, struct buf *ret);
 
+/* The variable that names the upstream, unless that is embedded. */
+const char *config_upstream_variable(const struct config *c);
+
 /* The variable that has the password of the door's own user. */
 const char *config_password_variable(const struct config *c);
 

@@ -96,13 +96,18 @@ static bool is_well_known(const struct door_plan *p)
 	       (*p->password && !strcmp(p->password, p->user));
 }
 
+const char *config_upstream_variable(const struct config *c)
+{
+	return *c->database_url ? "HOWDAH_DATABASE_URL" : "DATABASE_URL";
+}
+
 const char *config_password_variable(const struct config *c)
 {
 	if (c->plan.is_app_ours)
 		return "DATABASE_URL";
 	if (c->plan.is_embedded)
 		return "POSTGRES_PASSWORD";
-	return *c->database_url ? "HOWDAH_DATABASE_URL" : "DATABASE_URL";
+	return config_upstream_variable(c);
 }
 
 static int check_production(const struct config *c, struct buf *problems)

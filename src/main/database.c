@@ -39,6 +39,7 @@ static int run(const struct command *self, char **args,
 		return status;
 	options->out = stdout;
 	options->connect_timeout_ms = config->connect_timeout;
+	options->url_name = config_upstream_variable(config);
 	status = fn(&upstream, options);
 	if (status == MIGRATE_E_UNREACHABLE && config->plan.is_embedded)
 		fprintf(stderr, "howdah: the embedded PostgreSQL runs while "
@@ -71,11 +72,24 @@ int command_uninstall(const struct command *self, char **args)
 	return run(self, args, &options, uninstall_run);
 }
 
+/* Those of the app come in under the name that its URL has. */
+static bool has_other_client(
+	const struct config *config, const struct upstream *upstream)
+{
+	const struct door_plan *p = &config->plan;
+
+	return p->is_app_ours && *p->password &&
+	       (strcmp(p->user, upstream->user) ||
+		       strcmp(p->password, upstream->password) ||
+		       strcmp(p->dbname, upstream->dbname));
+}
+
 int command_check(const struct command *self, char **args)
 {
 	struct config_sources sources = settings_sources(self, args);
 	CLEANUP(config_destroyp) struct config *config = NULL;
 	CLEANUP(upstream_deinit) struct upstream upstream = { 0 };
+	CLEANUP(upstream_deinit) struct upstream client = { 0 };
 	CLEANUP(buf_deinit) struct buf problems = { 0 };
 	CLEANUP(buf_deinit) struct buf warnings = { 0 };
 	struct check_options options = { .out = stdout };
@@ -93,6 +107,11 @@ int command_check(const struct command *self, char **args)
 		options.max_server_connections = config->max_server_connections;
 		options.connect_timeout_ms = config->connect_timeout;
 		options.is_embedded = config->plan.is_embedded;
+		options.url_name = config_upstream_variable(config);
+	}
+	if (r == 0 && has_other_client(config, &upstream)) {
+		plan_client(&config->plan, &upstream, &client);
+		options.client = &client;
 	}
 	status = check_run(r < 0 ? NULL : &upstream, &options);
 	return r < 0 ? EXIT_WRONG : status;

@@ -72,6 +72,8 @@ static int load_tables(struct db *db, const char *schema, struct catalogue *c)
 			.kind = *db_rows_text(rows, i, 1),
 			.owner = db_rows_text(rows, i, 2),
 			.is_ours = db_rows_is_true(rows, i, 3),
+			.is_hidden = db_rows_is_true(rows, i, 4),
+			.is_barred = db_rows_is_true(rows, i, 5),
 		};
 	return 0;
 }
@@ -148,10 +150,11 @@ static int load_keys(struct db *db, const char *schema, struct catalogue *c)
 
 static int load_migrations(struct db *db, struct catalogue *c)
 {
+	const struct have_table *table = catalogue_table(c, PRISMA_TABLE);
 	const struct db_rows *rows;
 	int r;
 
-	if (!catalogue_table(c, PRISMA_TABLE))
+	if (!table || table->is_hidden)
 		return 0;
 	r = ask(db, "migrations", NULL, c, &rows);
 	if (r)

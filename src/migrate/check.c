@@ -11,7 +11,8 @@
 #include <time.h>
 
 enum {
-	SKEW_MAX_S = 2
+	SKEW_MAX_S = 2,
+	LEAST_CONNECTIONS = 2,
 };
 
 enum verdict {
@@ -67,6 +68,18 @@ static void say_fault(struct doctor *d, const struct db_fault *fault,
 	say(d, CHECK_FAIL, todo, "%s: %.*s", what, (int)text.len, text.data);
 }
 
+/* A failure that the upstream's URL has; todo with an @ where its name is. */
+static void say_url(struct doctor *d, const char *todo, const char *what)
+{
+	struct slice after = slice_str(todo);
+	struct slice before = slice_cut(&after, '@');
+	CLEANUP(freep) char *text = NULL;
+
+	text = xasprintf("%.*s%s%.*s", (int)before.len, before.data,
+		run_url_name(&d->run), (int)after.len, after.data);
+	say(d, CHECK_FAIL, text, "%s", what);
+}
+
 /* ---- configuration --------------------------------------------------- */
 
 static void say_lines(struct doctor *d, enum verdict v, struct slice lines)
@@ -90,39 +103,12 @@ static void check_configuration(struct doctor *d)
 
 /* ---- the way to the server ------------------------------------------- */
 
-static const struct stage_row {
-	const char *what;
-	const char *todo;
-} stages[] = {
-	[DB_RESOLVE] = { "host name",
-		"is the host of HOWDAH_DATABASE_URL right, does DNS work?" },
-	[DB_CONNECT] = { "connection",
-		"does PostgreSQL run there and listen (listen_addresses, "
-		"port), is there a firewall between?" },
-	[DB_TLS] = { "TLS", "see sslmode, sslrootcert and sslcert of "
-			    "HOWDAH_DATABASE_URL, and ssl of the server" },
-	[DB_LOGIN] = { "login", "see user and password of "
-				"HOWDAH_DATABASE_URL, and pg_hba.conf" },
+static const char *const stages[] = {
+	[DB_RESOLVE] = "host name",
+	[DB_CONNECT] = "connection",
+	[DB_TLS] = "TLS",
+	[DB_LOGIN] = "login",
 };
-
-static const struct login_row {
-	const char *sqlstate;
-	const char *todo;
-} login_rows[] = {
-	{ "28P01", "the user or the password is not right" },
-	{ "28000", "pg_hba.conf of the server has no line for this" },
-	{ "53300", "the server has no connection left: see max_connections" },
-	{ "57P03", "the server is starting or stopping: try again" },
-	{ "08P01", "if this is a pooler: give Howdah PostgreSQL itself" },
-};
-
-static const char *login_todo(const struct db_fault *fault)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(login_rows); i++)
-		if (db_fault_is(fault, login_rows[i].sqlstate))
-			return login_rows[i].todo;
-	return stages[DB_LOGIN].todo;
-}
 
 /* Everything is fine but that the database is missing. May it be made? */
 static void check_creation(struct doctor *d)
@@ -149,20 +135,18 @@ static void check_creation(struct doctor *d)
 static void explain_login(struct doctor *d)
 {
 	const struct db_fault *fault = &d->run.fault;
+	CLEANUP(freep) char *todo = run_todo(&d->run, fault);
 
 	for (enum db_stage s = DB_RESOLVE; s < fault->stage; s++)
 		if (s != DB_TLS)
-			say(d, CHECK_OK, NULL, "%s", stages[s].what);
+			say(d, CHECK_OK, NULL, "%s", stages[s]);
 	if (db_fault_is(fault, "3D000"))
 		check_creation(d);
 	else if (d->options->is_embedded && fault->stage == DB_CONNECT)
 		say(d, CHECK_WARN, "howdah serve starts it",
 			"the embedded PostgreSQL does not run");
-	else if (fault->stage == DB_LOGIN)
-		say_fault(d, fault, stages[DB_LOGIN].what, login_todo(fault));
 	else
-		say_fault(d, fault, stages[fault->stage].what,
-			stages[fault->stage].todo);
+		say_fault(d, fault, stages[fault->stage], todo);
 }
 
 static bool check_way(struct doctor *d)
@@ -204,7 +188,7 @@ static void check_version(struct doctor *d)
 	say(d, CHECK_OK, NULL, "login: role \"%s\", database \"%s\"",
 		server_text(d, SERVER_ROLE), server_text(d, SERVER_DATABASE));
 	if (db_rows_is_true(d->server, 0, SERVER_IS_STANDBY))
-		say(d, CHECK_FAIL, "give HOWDAH_DATABASE_URL the primary",
+		say_url(d, "give @ the primary",
 			"the server is a standby, it takes no writes");
 }
 
@@ -273,8 +257,7 @@ static bool check_pooler(struct doctor *d)
 		say(d, CHECK_WARN, "leave it more than one connection",
 			"whether there is a pooler in between is not known");
 	else if (is_pooler)
-		say(d, CHECK_FAIL,
-			"point HOWDAH_DATABASE_URL at PostgreSQL itself",
+		say_url(d, "point @ at PostgreSQL itself",
 			"the upstream is a transaction pooler");
 	else
 		say(d, CHECK_OK, NULL, "no transaction pooler in between");
@@ -283,14 +266,22 @@ static bool check_pooler(struct doctor *d)
 
 /* ---- room for connections --------------------------------------------- */
 
-static void judge_budget(struct doctor *d, uint64_t room, uint64_t used)
+/* Howdah itself needs this many: its option's least. */
+static char *budget_todo(uint64_t room, const char *limit)
+{
+	if (room < LEAST_CONNECTIONS)
+		return xasprintf("raise %s", limit);
+	return xasprintf("lower HOWDAH_MAX_SERVER_CONNECTIONS to %" PRIu64
+			 ", or raise %s",
+		room, limit);
+}
+
+static void judge_budget(
+	struct doctor *d, uint64_t room, uint64_t used, const char *limit)
 {
 	uint64_t want = d->options->max_server_connections;
-	CLEANUP(freep) char *lower = NULL;
+	CLEANUP(freep) char *lower = budget_todo(room, limit);
 
-	lower = xasprintf("lower HOWDAH_MAX_SERVER_CONNECTIONS to %" PRIu64
-			  ", or raise the server's max_connections",
-		MAX(room, 1));
 	if (want > room)
 		say(d, CHECK_FAIL, lower,
 			"connections: HOWDAH_MAX_SERVER_CONNECTIONS is %" PRIu64
@@ -323,7 +314,7 @@ static void check_budget(struct doctor *d)
 	}
 	num_parse_u64(db_rows_slice(rows, 0, 0), &room);
 	num_parse_u64(db_rows_slice(rows, 0, 1), &used);
-	judge_budget(d, room, used);
+	judge_budget(d, room, used, db_rows_text(rows, 0, 2));
 }
 
 /* ---- the chat tables --------------------------------------------------- */
@@ -344,6 +335,31 @@ static void judge_rights(
 	else
 		say(d, n_missing ? CHECK_FAIL : CHECK_WARN, grant,
 			"rights: may not create in schema %s", schema);
+}
+
+/* What Chainlit does with its tables, this role must be allowed to. */
+static void judge_use(struct doctor *d, const struct catalogue *c)
+{
+	CLEANUP(freep) char *schema = run_quote(d->run.schema);
+	CLEANUP(freep) char *role = run_quote(server_text(d, SERVER_ROLE));
+	CLEANUP(buf_deinit) struct buf tables = { 0 };
+	CLEANUP(freep) char *grant = NULL;
+
+	for (size_t i = 0; i < n_chat_tables; i++) {
+		const char *name = chat_tables[i].name;
+		const struct have_table *table = catalogue_table(c, name);
+
+		if (table && table->is_barred)
+			buf_printf(&tables, "%s%s.\"%s\"",
+				tables.len ? ", " : "", schema, name);
+	}
+	if (!tables.len)
+		return;
+	grant = xasprintf("as their owner: GRANT SELECT, INSERT, UPDATE, "
+			  "DELETE ON %.*s TO %s",
+		(int)tables.len, tables.data, role);
+	say(d, CHECK_FAIL, grant,
+		"rights: may not read and write all chat tables");
 }
 
 static void judge_tables(
@@ -372,6 +388,7 @@ static void judge_tables(
 		say(d, CHECK_OK, NULL, "chat tables: complete in schema \"%s\"",
 			d->run.schema);
 	judge_rights(d, c, n_missing);
+	judge_use(d, c);
 }
 
 static void judge_indexes(struct doctor *d, const struct db_rows *own)
@@ -416,6 +433,30 @@ static void check_tables(struct doctor *d)
 		judge_indexes(d, own);
 }
 
+/* ---- clients ------------------------------------------------------------ */
+
+/* They come to the server under their own name, with their own password. */
+static void check_client(struct doctor *d)
+{
+	const struct upstream *client = d->options->client;
+	struct run run = { .upstream = client, .options = &d->run_options };
+	CLEANUP(db_destroyp) struct db *db = NULL;
+	CLEANUP(freep) char *todo = NULL;
+
+	if (!client)
+		return;
+	if (!run_connect(&run, NULL, &db)) {
+		say(d, CHECK_OK, NULL, "clients: role \"%s\", database \"%s\"",
+			client->user, client->dbname);
+		return;
+	}
+	todo = xasprintf("DATABASE_URL names who logs in at Howdah, and the "
+			 "server must know them, too: give it role and "
+			 "database, or DATABASE_URL those of %s",
+		run_url_name(&d->run));
+	say_fault(d, &run.fault, "clients", todo);
+}
+
 /* ---- the whole --------------------------------------------------------- */
 
 static void examine(struct doctor *d)
@@ -426,6 +467,7 @@ static void examine(struct doctor *d)
 		return;
 	check_budget(d);
 	check_tables(d);
+	check_client(d);
 }
 
 int check_run(
@@ -436,6 +478,8 @@ int check_run(
 		.run_options = {
 			.out = options->out,
 			.connect_timeout_ms = options->connect_timeout_ms,
+			.is_status = true,
+			.url_name = options->url_name,
 		},
 	};
 

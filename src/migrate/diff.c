@@ -133,7 +133,16 @@ static void diff_migration(
 
 static void diff_prisma(const struct catalogue *have, struct plan *p)
 {
-	if (!catalogue_table(have, PRISMA_TABLE)) {
+	const struct have_table *found = catalogue_table(have, PRISMA_TABLE);
+
+	if (found && found->is_hidden) {
+		plan_add(p, FINDING_NOTE, PRISMA_TABLE,
+			"Prisma's record is taken for complete: this role may "
+			"not read \"%s\"",
+			PRISMA_TABLE);
+		return;
+	}
+	if (!found) {
 		plan_add(p, FINDING_MISSING, PRISMA_TABLE, "table \"%s\"",
 			PRISMA_TABLE);
 		plan_take_step(

@@ -91,14 +91,26 @@ static bool is_valid(const struct db_rows *own, struct slice name)
 	return false;
 }
 
+/* A script of its own, for psql: the tables' has ended with its COMMIT. */
+static void say_schema(const struct run *run)
+{
+	CLEANUP(freep) char *schema = run_quote(run->schema);
+
+	run_say(run, LOG_INFO, "SET search_path = %s;", schema);
+}
+
 static int build(struct run *run, const struct sql_statement *s, bool is_there)
 {
 	CLEANUP(freep) char *sql = slice_dup(s->text);
 	CLEANUP(freep) char *name = slice_dup(s->name);
 	CLEANUP(freep) char *doing = xasprintf("building index \"%s\"", name);
 
+	if (!run->options->is_status && is_there)
+		return 0;
+	if (run->options->is_dry_run && run->schema)
+		say_schema(run);
 	if (!run->options->is_status)
-		return is_there ? 0 : do_long(run, doing, sql);
+		return do_long(run, doing, sql);
 	run_say(run, LOG_INFO, "%s  index \"%s\"",
 		is_there ? "ok     " : "missing", name);
 	return is_there ? 0 : MIGRATE_E_MISSING;

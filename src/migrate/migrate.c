@@ -78,20 +78,22 @@ static int judge(
 {
 	size_t n_wrong = plan_count(p, FINDING_WRONG);
 	bool is_repair = run->options->is_repair;
+	const char *mark = run->options->is_dry_run ? "-- " : "";
 
 	if (n_wrong && !is_repair) {
 		run_say(run, LOG_ERROR,
-			"refused: %zu differences would make Chainlit fail; "
+			"%srefused: %zu differences would make Chainlit fail; "
 			"nothing was changed. `howdah migrate --repair` runs "
 			"the statements above, all or none; make a backup "
 			"first",
-			n_wrong);
+			mark, n_wrong);
 		return MIGRATE_E_DRIFT;
 	}
 	if (is_repair && plan_is_hopeless(p)) {
 		run_say(run, LOG_ERROR,
-			"refused: not all of this can be "
-			"repaired; nothing was changed");
+			"%srefused: not all of this can be "
+			"repaired; nothing was changed",
+			mark);
 		return MIGRATE_E_DRIFT;
 	}
 	if (run->options->is_dry_run || !plan_count_due(p, is_repair))
@@ -270,11 +272,17 @@ int migrate_run(
 int migrate_command(
 	const struct upstream *upstream, const struct migrate_options *options)
 {
+	struct migrate_options patient = *options;
 	int r = migrate_run(upstream, options);
 	int i;
 
+	if (r && r != MIGRATE_E_DRIFT && r != MIGRATE_E_MISSING)
+		return r;
 	if (r && !options->is_status)
 		return r;
-	i = migrate_indexes(upstream, options);
+	patient.index_wait_ms = options->lock_timeout_ms
+					? options->lock_timeout_ms
+					: PRISMA_LOCK_TIMEOUT_MS;
+	i = migrate_indexes(upstream, &patient);
 	return r ? r : i;
 }

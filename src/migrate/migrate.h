@@ -10,7 +10,7 @@
  * and we for it. Indexes are built later, outside that lock: a CREATE INDEX
  * CONCURRENTLY waits for every older transaction, also for one that waits for
  * the lock, and would never end (deadlock). They have MIGRATE_INDEX_LOCK of
- * their own, which is only tried, never waited for.
+ * their own, which is only tried, again perhaps, and never waited for.
  */
 #include <stdio.h>
 
@@ -42,6 +42,10 @@ struct migrate_options {
 	bool is_certain; /* uninstall_run() only: do it, do not just tell */
 	uint64_t connect_timeout_ms; /* 0: 15 s */
 	uint64_t lock_timeout_ms;    /* 0: 60 s; for Prisma's lock */
+	uint64_t index_wait_ms;	     /* to try MIGRATE_INDEX_LOCK; 0: once */
+	/* The variable that leads to the upstream, for what is said; NULL:
+	 * HOWDAH_DATABASE_URL. */
+	const char *url_name;
 };
 
 /*
@@ -64,7 +68,8 @@ int migrate_run(
 int migrate_indexes(
 	const struct upstream *upstream, const struct migrate_options *options);
 
-/* `howdah migrate`: migrate_run(), then migrate_indexes(). */
+/* `howdah migrate`: migrate_run(), then migrate_indexes(), which waits for
+ * another builder as long as for Prisma. */
 int migrate_command(
 	const struct upstream *upstream, const struct migrate_options *options);
 
@@ -83,7 +88,10 @@ struct check_options {
 	struct slice warnings;
 	uint64_t max_server_connections;
 	uint64_t connect_timeout_ms; /* 0: 15 s */
-	bool is_embedded; /* the server is ours, and may not run just now */
+	bool is_embedded;     /* the server is ours, and may not run just now */
+	const char *url_name; /* as in migrate_options */
+	/* As clients of the door come to the server; NULL: as we do. */
+	const struct upstream *client;
 };
 
 /*

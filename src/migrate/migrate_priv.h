@@ -105,7 +105,9 @@ struct have_table {
 	const char *name;
 	char kind; /* pg_class.relkind */
 	const char *owner;
-	bool is_ours; /* this role may alter it */
+	bool is_ours;	/* this role may alter it */
+	bool is_hidden; /* may not read it */
+	bool is_barred; /* may not read and write it */
 };
 
 struct have_column {
@@ -287,8 +289,16 @@ static inline struct run run_of(
 void run_say(const struct run *run, enum log_level level, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 
-/* Tells what the server said while "doing", and gives the outcome for it. */
+/* Tells what the server said while "doing", with what to do about it when it
+ * was a login, and gives the outcome. */
 int run_fail(const struct run *run, const char *doing);
+
+/* What to do about a login that failed; to be freed. NULL: it was none, or
+ * there is nothing to say. */
+char *run_todo(const struct run *run, const struct db_fault *fault);
+
+/* The variable that leads to the upstream. */
+const char *run_url_name(const struct run *run);
 
 /*
  * Connects to the upstream's database, which has to be a PostgreSQL that is
@@ -302,8 +312,8 @@ int run_open(struct run *run, const char *what);
 int run_enter_schema(struct run *run, bool is_local);
 void run_deinit(struct run *run);
 
-/* The session lock MIGRATE_INDEX_LOCK: 0, or an outcome, MIGRATE_E_BUSY when
- * somebody else has it. */
+/* The session lock MIGRATE_INDEX_LOCK, tried for index_wait_ms: 0, or an
+ * outcome, MIGRATE_E_BUSY when somebody else has it. */
 int run_lock_indexes(struct run *run);
 
 /* A quoted identifier, and a statement in one line; to be freed. */

@@ -6,6 +6,11 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
+
+enum {
+	INDEX_PAUSE_MS = 200
+};
 
 void run_say(const struct run *run, enum log_level level, const char *fmt, ...)
 {
@@ -36,15 +41,91 @@ static int outcome_of(const struct db_fault *fault)
 	return MIGRATE_E_FAILED;
 }
 
+/* @ stands for the variable that leads to the upstream. */
+static const char *const stage_todos[] = {
+	[DB_RESOLVE] = "is the host of @ right, does DNS work?",
+	[DB_CONNECT] = "does PostgreSQL run there and listen "
+		       "(listen_addresses, port), is there a firewall between?",
+	[DB_TLS] = "see sslmode, sslrootcert and sslcert of @, and ssl of the "
+		   "server",
+	[DB_LOGIN] = "see user and password of @, and pg_hba.conf",
+	[DB_READY] = NULL,
+};
+
+/* What the server, or libpq, says in a login. */
+static const struct login_row {
+	const char *sqlstate; /* "": libpq */
+	const char *text;     /* somewhere in the message */
+	const char *todo;
+} login_rows[] = {
+	{ "28P01", "", "the user or the password of @ is not right" },
+	{ "28000", "", "pg_hba.conf of the server has no line for this" },
+	{ "53300", "",
+		"the server has no connection left: see max_connections "
+		"there, and the CONNECTION LIMIT of role and database" },
+	{ "57P03", "hot standby", "give @ the primary" },
+	{ "57P03", "not accepting",
+		"the server starts, stops, or is a standby "
+		"without hot_standby: try again, or give @ "
+		"the primary" },
+	{ "57P03", "", "the server is starting or stopping: try again" },
+	{ "08P01", "", "if this is a pooler: give @ PostgreSQL itself" },
+	{ "", "hot standby", "give @ the primary" },
+	{ "", "read-only", "give @ a server that takes writes" },
+};
+
+/* The compose files around Chainlit have a server there, and outside of them
+ * Howdah may take its place. */
+static const char place_todo[] =
+	" Or is Howdah to be there, with a PostgreSQL of its own? Then give "
+	"HOWDAH_PG_LISTEN that address.";
+
+static const char *find_todo(const struct db_fault *fault)
+{
+	const char *found = stage_todos[fault->stage];
+
+	for (size_t i = 0; found && i < ARRAY_SIZE(login_rows); i++)
+		if (!strcmp(fault->sqlstate, login_rows[i].sqlstate) &&
+			strstr(fault->message, login_rows[i].text))
+			return login_rows[i].todo;
+	return found;
+}
+
+const char *run_url_name(const struct run *run)
+{
+	const char *name = run->options->url_name;
+
+	return name ? name : "HOWDAH_DATABASE_URL";
+}
+
+char *run_todo(const struct run *run, const struct db_fault *fault)
+{
+	const char *name = run_url_name(run);
+	struct slice left = slice_str(find_todo(fault));
+	struct buf todo = { 0 };
+
+	if (!left.data)
+		return NULL;
+	while (left.data) {
+		buf_append_slice(&todo, slice_cut(&left, '@'));
+		if (left.data)
+			buf_append_str(&todo, name);
+	}
+	if (fault->stage <= DB_CONNECT && !strcmp(name, "DATABASE_URL"))
+		buf_append_str(&todo, place_todo);
+	return buf_take_str(&todo);
+}
+
 int run_fail(const struct run *run, const char *doing)
 {
 	const struct db_fault *fault =
 		run->db ? db_fault(run->db) : &run->fault;
 	CLEANUP(buf_deinit) struct buf text = { 0 };
+	CLEANUP(freep) char *todo = run->db ? NULL : run_todo(run, fault);
 
 	db_fault_put(fault, &text);
-	run_say(run, LOG_ERROR, "failed: %s: %.*s", doing, (int)text.len,
-		text.data);
+	run_say(run, LOG_ERROR, "failed: %s: %.*s%s%s", doing, (int)text.len,
+		text.data, todo ? "  -> " : "", todo ? todo : "");
 	return outcome_of(fault);
 }
 
@@ -53,7 +134,8 @@ int run_connect(struct run *run, const char *dbname, struct db **ret_db)
 	struct db_options options = {
 		.dbname = dbname,
 		.application_name = "howdah migrate",
-		.is_writer = true,
+		.is_writer =
+			!run->options->is_status && !run->options->is_dry_run,
 		.connect_timeout_ms = run->options->connect_timeout_ms,
 	};
 	int r;
@@ -104,8 +186,8 @@ static int refuse_pooler(struct run *run)
 	run_say(run, LOG_ERROR,
 		"refused: %s is a transaction pooler: what one statement sets "
 		"the next does not find. Howdah is a pooler itself: point "
-		"HOWDAH_DATABASE_URL at PostgreSQL",
-		db_address(run->db));
+		"%s at PostgreSQL",
+		db_address(run->db), run_url_name(run));
 	return MIGRATE_E_POOLER;
 }
 
@@ -175,7 +257,7 @@ int run_enter_schema(struct run *run, bool is_local)
 	return r ? run_fail(run, "setting the search_path") : 0;
 }
 
-int run_lock_indexes(struct run *run)
+static int try_indexes(const struct run *run, bool *ret_is_taken)
 {
 	CLEANUP(db_rows_destroyp) struct db_rows *rows = NULL;
 
@@ -183,8 +265,32 @@ int run_lock_indexes(struct run *run)
 		    "SELECT pg_try_advisory_lock(" MIGRATE_INDEX_LOCK ")", NULL,
 		    &rows))
 		return run_fail(run, "taking the lock for indexes");
-	if (db_rows_is_true(rows, 0, 0))
-		return 0;
+	*ret_is_taken = db_rows_is_true(rows, 0, 0);
+	return 0;
+}
+
+/* Between two attempts we have no snapshot that the builder waits for. */
+int run_lock_indexes(struct run *run)
+{
+	struct timespec pause = { .tv_nsec = INDEX_PAUSE_MS * 1000000L };
+	uint64_t left_ms = run->options->index_wait_ms;
+	bool has_told = false;
+	bool is_taken = false;
+	int r;
+
+	for (;;) {
+		r = try_indexes(run, &is_taken);
+		if (r || is_taken)
+			return r;
+		if (!left_ms)
+			break;
+		if (!has_told)
+			run_say(run, LOG_INFO,
+				"waiting for somebody else who builds indexes");
+		has_told = true;
+		left_ms -= MIN(left_ms, (uint64_t)INDEX_PAUSE_MS);
+		nanosleep(&pause, NULL);
+	}
 	run_say(run, LOG_WARN, "somebody else is building the indexes");
 	return MIGRATE_E_BUSY;
 }

@@ -4,7 +4,8 @@
  *
  *   migrate_driver CALL [--status] [--dry-run] [--repair] [--yes] [--log]
  *       [--lock-timeout-ms=N] [--connect-timeout-ms=N]
- *       [--max-server-connections=N] [--problems=LINES] [--embedded] URL
+ *       [--max-server-connections=N] [--problems=LINES] [--embedded]
+ *       [--url-name=VARIABLE] [--client=URL] URL
  *
  * CALL is migrate (tables and indexes), tables, indexes, check or uninstall.
  * Exits with what the call returned.
@@ -19,6 +20,7 @@ struct arguments {
 	uint64_t max_server_connections;
 	struct slice problems;
 	bool is_embedded;
+	const char *client; /* a URL */
 	const char *url;
 };
 
@@ -59,6 +61,14 @@ static bool take(struct arguments *a, const char *arg)
 		a->problems = slice_str(arg + strlen("--problems="));
 		return true;
 	}
+	if (slice_starts_with(slice_str(arg), SLICE("--url-name="))) {
+		o->url_name = arg + strlen("--url-name=");
+		return true;
+	}
+	if (slice_starts_with(slice_str(arg), SLICE("--client="))) {
+		a->client = arg + strlen("--client=");
+		return true;
+	}
 	if (take_number(arg, "--lock-timeout-ms=", &o->lock_timeout_ms) ||
 		take_number(
 			arg, "--connect-timeout-ms=", &o->connect_timeout_ms) ||
@@ -69,13 +79,15 @@ static bool take(struct arguments *a, const char *arg)
 	return *arg != '-';
 }
 
-static int call(
-	const char *name, const struct upstream *u, const struct arguments *a)
+static int call(const char *name, const struct upstream *u,
+	const struct upstream *client, const struct arguments *a)
 {
 	struct check_options check = {
 		.out = stdout,
 		.problems = a->problems,
 		.is_embedded = a->is_embedded,
+		.url_name = a->options.url_name,
+		.client = client,
 		.max_server_connections = a->max_server_connections,
 		.connect_timeout_ms = a->options.connect_timeout_ms,
 	};
@@ -99,20 +111,20 @@ int main(int argc, char **argv)
 		.options = { .out = stdout },
 		.max_server_connections = 20,
 	};
-	struct upstream u;
+	CLEANUP(upstream_deinit) struct upstream u = { 0 };
+	CLEANUP(upstream_deinit) struct upstream client = { 0 };
 	struct fault f;
-	int r = 2;
 
 	for (int i = 2; i < argc; i++)
 		if (!take(&a, argv[i]))
 			return 2;
 	if (!a.url)
 		return 2;
-	if (upstream_parse(slice_str(a.url), &u, &f)) {
+	if (upstream_parse(slice_str(a.url), &u, &f) ||
+		(a.client &&
+			upstream_parse(slice_str(a.client), &client, &f))) {
 		fprintf(stderr, "%s\n", f.text);
 		return 2;
 	}
-	r = call(argv[1], &u, &a);
-	upstream_deinit(&u);
-	return r;
+	return call(argv[1], &u, a.client ? &client : NULL, &a);
 }

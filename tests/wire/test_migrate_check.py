@@ -1,10 +1,12 @@
 """`howdah check`, line by line, and `howdah uninstall`."""
 import re
+import shutil
 import socket
 
 import pytest
 
-from migrate_cluster import DRIFT, FAILED, OK, OWN_INDEX, UNREACHABLE
+from migrate_cluster import (DRIFT, FAILED, OK, OWN_INDEX, UNREACHABLE,
+                             Database)
 from migrate_cluster import database, driver, make_database, role  # fixtures
 
 LINE = re.compile(r"(ok  |warn|fail)  (.*?)(?:  -> (.*))?$")
@@ -95,7 +97,8 @@ def test_password_is_wrong(database):
     found = check(database, expect=FAILED)
     assert found["connection"] == ("ok", None)
     assert one(found, "login: ") == (
-        "fail", "the user or the password is not right")
+        "fail", "the user or the password of "
+        "HOWDAH_DATABASE_URL is not right")
 
 
 def test_database_is_missing(make_database, role):
@@ -161,7 +164,71 @@ def test_room_for_connections(database, role):
         assert one(found, "connections: ")[0] == "warn"
     database.become(role("connection limit 5"))
     found = check(database, "--max-server-connections=6", expect=FAILED)
-    assert "room for 5" in " ".join(found)
+    verdict, todo = one(found, "connections: HOWDAH_MAX_SERVER_CONNECTIONS "
+                        "is 6, the server has room for 5")
+    assert "ALTER ROLE" in todo and "max_connections" not in todo
+    database.become(role("connection limit 1"))
+    found = check(database, expect=FAILED)
+    assert one(found, "connections: ")[1].startswith("raise the role's")
+
+
+def test_a_role_that_only_looks(database, role):
+    database.call("migrate")
+    name = database.become(role())
+    database.script(f'GRANT SELECT ON "Thread" TO {name}; '
+                    f'GRANT SELECT, INSERT, UPDATE, DELETE ON "User" TO {name}')
+    found = check(database, expect=FAILED)
+    assert one(found, "rights: may not read and write")[1] == (
+        "as their owner: GRANT SELECT, INSERT, UPDATE, DELETE ON "
+        '"public"."Thread", "public"."Step", "public"."Element", '
+        f'"public"."Feedback" TO "{name}"')
+    database.script('GRANT SELECT, INSERT, UPDATE, DELETE ON "Element", '
+                    f'"Feedback", "Step", "Thread" TO {name}')
+    assert one(check(database), "rights: may not create")[0] == "warn"
+    # and what is complete needs no right to read Prisma's record
+    assert "nothing to do" in database.call("tables")
+    assert "record is taken for complete" in database.call("tables",
+                                                           "--status")
+
+
+def become_standby(cluster):
+    cluster.stop()
+    signal = cluster.data / "standby.signal"
+    signal.touch()
+    shutil.chown(signal, cluster.data.owner(), cluster.data.group())
+    cluster.start()
+
+
+def test_a_standby(make_cluster, driver):
+    cluster = make_cluster()
+    cluster.rows("create database chat")
+    database = Database(cluster, "chat", driver)
+    database.call("migrate")
+    become_standby(cluster)
+    found = check(database, "--url-name=DATABASE_URL", expect=FAILED)
+    assert one(found, "the server is a standby")[1] == (
+        "give DATABASE_URL the primary")
+    assert one(found, "no transaction pooler")[0] == "ok"
+    assert [w for w, (v, _) in found.items() if v == "fail"] == [
+        "the server is a standby, it takes no writes"]
+    assert 'ok       table "Thread"' in database.call("migrate", "--status")
+    for call in (("migrate",), ("uninstall", "--yes")):
+        assert "-> give HOWDAH_DATABASE_URL the primary" in \
+            database.call(*call, expect=UNREACHABLE)
+
+
+# clients
+
+def test_clients_with_another_name(database, role):
+    database.call("migrate")
+    client = role()
+    url = (f"postgresql://{client}:rather-secret@127.0.0.1:{database.port}/"
+           f"{database.name}?sslmode=disable")
+    assert one(check(database, f"--client={url}"), "clients: ")[0] == "ok"
+    wrong = url.replace("rather-secret", "guess")
+    found = check(database, f"--client={wrong}", expect=FAILED)
+    assert "password authentication failed" in " ".join(found)
+    assert "DATABASE_URL names who logs in" in one(found, "clients: ")[1]
 
 
 def test_rights(database, role):
@@ -171,7 +238,8 @@ def test_rights(database, role):
         "as the schema's owner: GRANT USAGE, CREATE ON SCHEMA \"public\" TO "
         f'"{name}"')
     database.like_prisma()
-    database.script(f"GRANT SELECT ON _prisma_migrations TO {name}")
+    database.script("GRANT SELECT, INSERT, UPDATE, DELETE "
+                    f"ON ALL TABLES IN SCHEMA public TO {name}")
     assert one(check(database), "rights: may not")[0] == "warn"
 
 
@@ -180,7 +248,8 @@ def test_rights(database, role):
 @pytest.fixture
 def installed(database):
     database.call("migrate")
-    database.script("CREATE SCHEMA howdah; CREATE TABLE howdah.job (id int)")
+    database.script("CREATE SCHEMA howdah; CREATE TABLE howdah.job (id int); "
+                    "COMMENT ON SCHEMA howdah IS 'Howdah''s own tables'")
     return database
 
 
@@ -205,6 +274,17 @@ def test_uninstall_leaves_what_prisma_made(installed):
     assert installed.value('SELECT count(*) FROM "User"') == 1
     assert "nothing of Howdah's" in installed.call("uninstall", "--yes")
     assert "nothing to do" in installed.call("tables")
+
+
+def test_uninstall_of_chats_in_a_schema_howdah(database, role):
+    """A role of that name has its tables in a schema of that name."""
+    database.script('CREATE SCHEMA howdah; SET search_path = howdah; '
+                    'CREATE TABLE "Thread" (id int)')
+    before = database.everything()
+    output = database.call("uninstall", "--yes")
+    assert "the schema howdah is not Howdah's" in output
+    assert "nothing of Howdah's" in output
+    assert database.everything() == before
 
 
 def test_uninstall_of_a_drifted_database(database):
