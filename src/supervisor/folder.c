@@ -144,9 +144,15 @@ static int refuse_lock(int fd, const char *folder, struct fault *f)
 	pid_t pid = read_pid(fd);
 
 	close(fd);
-	fault_set(f, FAULT_BUSY,
-		"the data directory %s is in use by the Howdah with pid %d",
-		folder, (int)pid);
+	if (pid)
+		fault_set(f, FAULT_BUSY,
+			"the data directory %s is in use by the Howdah with "
+			"pid %d",
+			folder, (int)pid);
+	else /* it holds the lock and has not yet written who it is */
+		fault_set(f, FAULT_BUSY,
+			"the data directory %s is in use by another Howdah",
+			folder);
 	fault_hint(f, "stop that one, or give this one another "
 		      "HOWDAH_DATA_DIR");
 	return -EBUSY;
@@ -155,8 +161,9 @@ static int refuse_lock(int fd, const char *folder, struct fault *f)
 int lock_take(const char *folder, struct lock *ret, struct fault *f)
 {
 	CLEANUP(freep) char *path = xasprintf("%s/howdah.lock", folder);
-	/* We empty it, as root perhaps, in a folder of perhaps another's. */
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	/* We empty it, as root perhaps, in a folder of perhaps another's; and
+	 * whoever may open it may lock it. */
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	pid_t unclean;
 
 	if (fd < 0)

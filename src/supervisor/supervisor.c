@@ -135,7 +135,8 @@ static void enter_run(struct supervisor *s)
  * the next Howdah, or a load balancer's next machine, gets new clients. */
 static void enter_drain(struct supervisor *s)
 {
-	log_info(NULL, "supervisor.drain", "transactions have %llu ms to end",
+	log_info(NULL, "supervisor.drain",
+		"transactions have %llu ms to end; a second signal ends them",
 		(unsigned long long)s->config->drain_timeout);
 	places_close(&s->places);
 	chores_stop(s);
