@@ -40,11 +40,8 @@ static int run(const struct command *self, char **args,
 	options->out = stdout;
 	options->connect_timeout_ms = config->connect_timeout;
 	options->url_name = config_upstream_variable(config);
-	status = fn(&upstream, options);
-	if (status == MIGRATE_E_UNREACHABLE && config->plan.is_embedded)
-		fprintf(stderr, "howdah: the embedded PostgreSQL runs while "
-				"`howdah serve` does, which also migrates\n");
-	return status;
+	options->is_embedded = config->plan.is_embedded;
+	return fn(&upstream, options);
 }
 
 int command_migrate(const struct command *self, char **args)

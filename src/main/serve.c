@@ -42,6 +42,7 @@ static enum supervisor_done do_chore(enum supervisor_chore chore,
 	struct migrate_options options = {
 		.connect_timeout_ms = config->connect_timeout,
 		.url_name = config_upstream_variable(config),
+		.is_embedded = config->plan.is_embedded,
 	};
 	int r = chore == CHORE_MIGRATE ? migrate_run(upstream, &options)
 				       : migrate_indexes(upstream, &options);

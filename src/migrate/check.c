@@ -5,6 +5,7 @@
  */
 #include "migrate/migrate_priv.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -142,7 +143,8 @@ static void explain_login(struct doctor *d)
 			say(d, CHECK_OK, NULL, "%s", stages[s]);
 	if (db_fault_is(fault, "3D000"))
 		check_creation(d);
-	else if (d->options->is_embedded && fault->stage == DB_CONNECT)
+	else if (d->options->is_embedded && fault->stage == DB_CONNECT &&
+		 !strstr(fault->message, strerror(EACCES)))
 		say(d, CHECK_WARN, "howdah serve starts it",
 			"the embedded PostgreSQL does not run");
 	else
@@ -480,6 +482,7 @@ int check_run(
 			.connect_timeout_ms = options->connect_timeout_ms,
 			.is_status = true,
 			.url_name = options->url_name,
+			.is_embedded = options->is_embedded,
 		},
 	};
 

@@ -46,6 +46,7 @@ struct migrate_options {
 	/* The variable that leads to the upstream, for what is said; NULL:
 	 * HOWDAH_DATABASE_URL. */
 	const char *url_name;
+	bool is_embedded; /* the server is ours, and may not run just now */
 };
 
 /*

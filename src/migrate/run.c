@@ -4,6 +4,7 @@
  */
 #include "migrate/migrate_priv.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
@@ -80,9 +81,21 @@ static const char place_todo[] =
 	" Or is Howdah to be there, with a PostgreSQL of its own? Then give "
 	"HOWDAH_PG_LISTEN that address.";
 
-static const char *find_todo(const struct db_fault *fault)
+static const char embedded_todo[] =
+	"the embedded PostgreSQL runs while `howdah serve` does, which also "
+	"migrates";
+static const char barred_todo[] =
+	"the embedded PostgreSQL may be asked by root and by the user who runs "
+	"`howdah serve`";
+
+static const char *find_todo(
+	const struct run *run, const struct db_fault *fault)
 {
 	const char *found = stage_todos[fault->stage];
+
+	if (run->options->is_embedded && fault->stage <= DB_CONNECT)
+		return strstr(fault->message, strerror(EACCES)) ? barred_todo
+								: embedded_todo;
 
 	for (size_t i = 0; found && i < ARRAY_SIZE(login_rows); i++)
 		if (!strcmp(fault->sqlstate, login_rows[i].sqlstate) &&
@@ -101,7 +114,7 @@ const char *run_url_name(const struct run *run)
 char *run_todo(const struct run *run, const struct db_fault *fault)
 {
 	const char *name = run_url_name(run);
-	struct slice left = slice_str(find_todo(fault));
+	struct slice left = slice_str(find_todo(run, fault));
 	struct buf todo = { 0 };
 
 	if (!left.data)
@@ -111,7 +124,8 @@ char *run_todo(const struct run *run, const struct db_fault *fault)
 		if (left.data)
 			buf_append_str(&todo, name);
 	}
-	if (fault->stage <= DB_CONNECT && !strcmp(name, "DATABASE_URL"))
+	if (!run->options->is_embedded && fault->stage <= DB_CONNECT &&
+		!strcmp(name, "DATABASE_URL"))
 		buf_append_str(&todo, place_todo);
 	return buf_take_str(&todo);
 }

@@ -19,7 +19,6 @@ struct arguments {
 	struct migrate_options options;
 	uint64_t max_server_connections;
 	struct slice problems;
-	bool is_embedded;
 	const char *client; /* a URL */
 	const char *url;
 };
@@ -44,7 +43,7 @@ static bool take(struct arguments *a, const char *arg)
 		{ "--dry-run", &o->is_dry_run },
 		{ "--repair", &o->is_repair },
 		{ "--yes", &o->is_certain },
-		{ "--embedded", &a->is_embedded },
+		{ "--embedded", &o->is_embedded },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
@@ -85,7 +84,7 @@ static int call(const char *name, const struct upstream *u,
 	struct check_options check = {
 		.out = stdout,
 		.problems = a->problems,
-		.is_embedded = a->is_embedded,
+		.is_embedded = a->options.is_embedded,
 		.url_name = a->options.url_name,
 		.client = client,
 		.max_server_connections = a->max_server_connections,

@@ -278,6 +278,31 @@ def test_database_of_somebody_else(make):
             user="nobody")
 
 
+def command(howdah, *args, user=None):
+    """What another command says that reads the same configuration."""
+    words = [howdah.binary, *args]
+    if user:
+        entry = pwd.getpwnam(user)
+        words = ["setpriv", f"--reuid={entry.pw_uid}",
+                 f"--regid={entry.pw_gid}", "--clear-groups", *words]
+    return subprocess.run(words, env=howdah.environment(), cwd=howdah.root,
+                          text=True, capture_output=True, check=False,
+                          timeout=60).stdout
+
+
+@needs_root
+def test_commands_beside_a_running_server(make):
+    howdah = make().start()
+    assert "\nok    connection: /" in command(howdah, "check")
+    assert "nothing to do" in command(howdah, "migrate")
+    for args in (("check",), ("migrate", "--status"), ("uninstall",)):
+        said = command(howdah, *args, user="nobody")
+        assert "-> the embedded PostgreSQL may be asked by root" in said
+    howdah.stop()
+    assert "does not run  -> howdah serve starts it" in command(howdah,
+                                                                "check")
+
+
 def test_lock_that_leads_elsewhere(make):
     howdah = make(fresh=True)
     folder_of(howdah).parent.mkdir()

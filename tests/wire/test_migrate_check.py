@@ -84,6 +84,8 @@ def test_embedded_server_is_off(database):
     found = check(database, "--embedded")
     assert one(found, "the embedded PostgreSQL") == ("warn",
                                                      "howdah serve starts it")
+    said = database.call("migrate", "--embedded", expect=UNREACHABLE)
+    assert "-> the embedded PostgreSQL runs while `howdah serve` does" in said
 
 
 def test_host_is_unknown(database):
