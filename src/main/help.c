@@ -73,9 +73,8 @@ int command_help(const struct command *self, char **args)
 		help_unknown(args[0]);
 		return EXIT_WRONG;
 	}
-	printf("howdah %s%s%s: %s\n\n%s%s", topic->name,
-		*topic->arguments ? " " : "", topic->arguments, topic->what,
-		topic->more, *topic->more ? "\n" : "");
+	printf("howdah %s %s\n  %s\n\n%s%s", topic->name, topic->arguments,
+		topic->what, topic->more, *topic->more ? "\n" : "");
 	puts("`howdah --help` lists the options that every command takes, and "
 	     "exit statuses.");
 	return EXIT_SUCCESS;

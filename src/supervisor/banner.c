@@ -137,6 +137,10 @@ void banner_print(const struct supervisor *s)
 		endpoint_put(&b, &listeners->at[i]);
 	}
 	put_lines(&b, s->config, find_listener(listeners));
+	if (s->has_chores && s->next_chore == CHORE_MIGRATE)
+		buf_append_str(&b,
+			"The server behind does not answer yet, and clients "
+			"wait for it: `howdah check` says more.\n\n");
 	fwrite(b.data, 1, b.len, stdout);
 	fflush(stdout);
 }

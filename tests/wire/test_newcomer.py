@@ -146,6 +146,7 @@ def postmaster(folder):
 def test_first_minutes(serve, home):
     terminal = serve()
     banner = terminal.text
+    assert "does not answer" not in banner
     server = postmaster(home[0])
     assert psql(banner, "select current_user, current_database()") == \
         "ann|chats"

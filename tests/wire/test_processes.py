@@ -51,6 +51,7 @@ def test_each_command_has_its_help(make, command):
     direct = run(make, command, "--help")
     assert direct.returncode == 0
     assert f"howdah {command}" in direct.stdout
+    assert all(len(line) <= 80 for line in direct.stdout.splitlines())
     assert run(make, "help", command).stdout == direct.stdout
 
 
@@ -275,6 +276,12 @@ def test_banner_shows_no_password_that_is_one(make):
     howdah.stop()
     howdah = make(database_url="postgresql://me:root@127.0.0.1:1/d").start()
     assert url(howdah)[1] == [f"postgresql://me:root@127.0.0.1:{howdah.port}/d"]
+    howdah.stop()
+
+
+def test_banner_without_a_server_behind(make):
+    howdah = make().start()
+    assert "The server behind does not answer yet" in howdah.banner()
     howdah.stop()
 
 
