@@ -34,7 +34,7 @@ static int create_statement(struct db *db, const char *dbname, char **ret_sql)
 	int r;
 
 	r = db_query(db,
-		"SELECT pg_encoding_to_char(encoding) = 'UTF8' "
+		"SELECT pg_catalog.pg_encoding_to_char(encoding) = 'UTF8' "
 		"FROM pg_database WHERE datname = 'template1'",
 		NULL, &rows);
 	if (r)

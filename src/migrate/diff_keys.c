@@ -109,7 +109,8 @@ static char *orphans_question(
 	cast = strcmp(from->base, to->base) ? "::text" : "";
 	return xasprintf("EXISTS (SELECT FROM \"%s\" c WHERE c.\"%s\" "
 			 "IS NOT NULL AND NOT EXISTS (SELECT FROM \"%s\" p "
-			 "WHERE p.\"id\"%s = c.\"%s\"%s))",
+			 "WHERE p.\"id\"%s OPERATOR(pg_catalog.=) "
+			 "c.\"%s\"%s))",
 		want->table, want->column, want->target, cast, want->column,
 		cast);
 }

@@ -36,8 +36,8 @@ static int take(const struct run *run, uint64_t timeout_ms)
 	int r;
 
 	r = db_query(run->db,
-		"SELECT pg_try_advisory_xact_lock(" PRISMA_LOCK ")", NULL,
-		&rows);
+		"SELECT pg_catalog.pg_try_advisory_xact_lock(" PRISMA_LOCK ")",
+		NULL, &rows);
 	if (r)
 		return r;
 	if (db_rows_is_true(rows, 0, 0))
@@ -47,7 +47,8 @@ static int take(const struct run *run, uint64_t timeout_ms)
 	if (r)
 		return r;
 	db_set_timeout(run->db, timeout_ms + QUERY_TIMEOUT_MS);
-	r = db_query(run->db, "SELECT pg_advisory_xact_lock(" PRISMA_LOCK ")",
+	r = db_query(run->db,
+		"SELECT pg_catalog.pg_advisory_xact_lock(" PRISMA_LOCK ")",
 		NULL, NULL);
 	db_set_timeout(run->db, QUERY_TIMEOUT_MS);
 	return r;

@@ -48,8 +48,8 @@ static int read_state(struct db *db, char **ret_state)
 	int r;
 
 	r = db_query(db,
-		"SELECT pg_backend_pid() || ' ' || coalesce("
-		"current_setting('" MARKER_SETTING "', true), '')",
+		"SELECT pg_catalog.pg_backend_pid()::text || ' ' || coalesce("
+		"pg_catalog.current_setting('" MARKER_SETTING "', true), '')",
 		NULL, &rows);
 	if (!r)
 		*ret_state = xstrdup(db_rows_text(rows, 0, 0));
@@ -63,7 +63,8 @@ static int set_marker(struct db *db, char **ret_state, bool *ret_is_pooler)
 	struct slice seen;
 	int r;
 
-	r = db_query(db, "SELECT set_config('" MARKER_SETTING "', $1, false)",
+	r = db_query(db,
+		"SELECT pg_catalog.set_config('" MARKER_SETTING "', $1, false)",
 		DB_PARAMS(mark), NULL);
 	if (r)
 		return r;

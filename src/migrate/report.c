@@ -99,7 +99,7 @@ void report_script(struct run *run, const struct plan *p)
 	}
 	run_say(run, LOG_INFO, "BEGIN;");
 	run_say(run, LOG_INFO,
-		"SELECT pg_advisory_xact_lock(" PRISMA_LOCK ");");
+		"SELECT pg_catalog.pg_advisory_xact_lock(" PRISMA_LOCK ");");
 	run_say(run, LOG_INFO, "SET LOCAL search_path = %s;", schema);
 	plan_each_due(p, is_repair, print_step, run);
 	run_say(run, LOG_INFO, "COMMIT;");

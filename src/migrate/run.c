@@ -276,8 +276,9 @@ static int try_indexes(const struct run *run, bool *ret_is_taken)
 	CLEANUP(db_rows_destroyp) struct db_rows *rows = NULL;
 
 	if (db_query(run->db,
-		    "SELECT pg_try_advisory_lock(" MIGRATE_INDEX_LOCK ")", NULL,
-		    &rows))
+		    "SELECT pg_catalog.pg_try_advisory_lock(" MIGRATE_INDEX_LOCK
+		    ")",
+		    NULL, &rows))
 		return run_fail(run, "taking the lock for indexes");
 	*ret_is_taken = db_rows_is_true(rows, 0, 0);
 	return 0;

@@ -343,9 +343,9 @@ static char *roles_sql(const struct embedded *e)
 	put_literal(&body, e->password);
 	buf_append_str(&body,
 		"; BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE "
-		"rolname = u) THEN EXECUTE format('CREATE ROLE %I', u); END "
-		"IF; EXECUTE format('ALTER ROLE %I LOGIN SUPERUSER PASSWORD "
-		"%L', u, p); END");
+		"rolname = u) THEN EXECUTE pg_catalog.format('CREATE ROLE "
+		"%I', u); END IF; EXECUTE pg_catalog.format('ALTER ROLE %I "
+		"LOGIN SUPERUSER PASSWORD %L', u, p); END");
 	text = buf_take_str(&body);
 	buf_append_str(&sql, "DO ");
 	put_literal(&sql, text);
