@@ -471,12 +471,10 @@ static void note_tag(struct session *s, struct slice body)
 		s->was_rolled_back = true;
 		return;
 	}
-	if (slice_is(tag, "DISCARD ALL")) {
-		s->pins &= (uint16_t) ~(PIN_CUSTOM | PIN_LOADED);
-
-	} else if (!slice_is(tag, "DEALLOCATE ALL")) {
+	if (slice_is(tag, "DISCARD ALL"))
+		residue_discarded(s);
+	else if (!slice_is(tag, "DEALLOCATE ALL"))
 		return;
-	}
 	backend_forget_all(s->backend);
 	names_clear(s);
 }

@@ -116,6 +116,18 @@ def test_behaviour_23_locks_are_exclusive(door, others):
     assert others[0].value("select pg_advisory_unlock(815)") == "t"
 
 
+def test_behaviour_23_discarded_custom(door, others):
+    """What DISCARD ALL leaves of a custom setting is nobody else's."""
+    custom = "select current_setting('leak.discarded', true)"
+    with door.connect() as owner:
+        owner.rows("set leak.discarded = 'seen'")
+        owner.rows("discard all")
+        for other in others:
+            assert other.value(custom) is None
+    for other in others:
+        assert other.value(custom) is None
+
+
 SETTINGS = {"work_mem": ["7MB", "8MB", "9MB"],
             "DateStyle": ["German", "SQL, DMY", "ISO, YMD"],
             "leak.model": ["one", "two"],
