@@ -53,6 +53,7 @@ struct page {
 	int bells[PAGE_WORKERS_MAX];
 	alignas(CACHE_LINE) pthread_mutex_t takers;
 	alignas(CACHE_LINE) _Atomic uint64_t ddl_generation;
+	_Atomic uint64_t code_generations[PAGE_CODES];
 	_Atomic uint64_t pool_keys[PAGE_POOLS]; /* where a worker has_pool */
 	_Atomic uint64_t paused[PAGE_PAUSED];	/* 0: free */
 };
@@ -418,6 +419,16 @@ uint64_t page_ddl_generation(struct page *page)
 void page_ddl_seen(struct page *page)
 {
 	page->ddl_generation++;
+}
+
+uint64_t page_code_generation(const struct page *page, uint64_t database)
+{
+	return page->code_generations[database % PAGE_CODES];
+}
+
+void page_code_seen(struct page *page, uint64_t database)
+{
+	page->code_generations[database % PAGE_CODES]++;
 }
 
 /* Never 0, which is a free place. */

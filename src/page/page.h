@@ -21,6 +21,7 @@ enum {
 	PAGE_POOLS = 1024,     /* pools of one gateway */
 	PAGE_ADDRESSES = 4096, /* slots counting logins per client address */
 	PAGE_PAUSED = 64,      /* databases paused at a time */
+	PAGE_CODES = 256,      /* numbers for changes of databases' code */
 	PAGE_TICKET_KEY = 80,  /* bytes of a TLS session ticket key */
 	PAGE_SECRET = 32,
 };
@@ -115,6 +116,12 @@ uint32_t page_logins(struct page *page);
  * have another shape now. */
 uint64_t page_ddl_generation(struct page *page);
 void page_ddl_seen(struct page *page);
+
+/* Changes of the code behind the names of a database (functions, triggers,
+ * views, ...) that this gateway has seen. The database is named by its
+ * page_hash(); some share a number. */
+uint64_t page_code_generation(const struct page *page, uint64_t database);
+void page_code_seen(struct page *page, uint64_t database);
 
 /*
  * Which databases the operator has paused: here, so that a worker started

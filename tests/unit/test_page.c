@@ -176,6 +176,11 @@ static void test_caps(void **state)
 	assert_int_equal(page_ddl_generation(page), 0);
 	page_ddl_seen(page);
 	assert_int_equal(page_ddl_generation(page), 1);
+	assert_int_equal(page_code_generation(page, 5), 0);
+	page_code_seen(page, 5);
+	assert_int_equal(page_code_generation(page, 5), 1);
+	assert_int_equal(page_code_generation(page, 5 + PAGE_CODES), 1);
+	assert_int_equal(page_code_generation(page, 6), 0);
 	assert_non_null(page_secret(page, &len));
 	assert_int_equal(len, PAGE_SECRET);
 }
