@@ -21,6 +21,8 @@ struct body_row {
 };
 
 static const struct body_row words[] = {
+	{ "alter", SQL_CODE },
+	{ "create", SQL_CODE },
 	{ "deallocate", SQL_DEALLOCATES },
 	{ "discard", SQL_DEALLOCATES },
 	{ "execute", SQL_RUNS_TEXT },
@@ -54,6 +56,8 @@ static void body_word(struct sql_scanner *s)
 	}
 	if (row)
 		sql_statement_raise(s, row->flags);
+	if (s->risks && s->len <= SQL_NAME_MAX)
+		sql_risks_see(s);
 	if (s->len >= 7 && !memcmp(s->text, "pg_temp", 7))
 		sql_statement_raise(s, SQL_TEMP);
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {

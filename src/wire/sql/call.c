@@ -144,11 +144,18 @@ static void call_name(struct sql_scanner *s, enum sql_token token)
 		sql_statement_raise(s, SQL_ANYTHING);
 	see_temp(s);
 	see_with(s);
+	if (s->risks)
+		sql_risks_see(s);
 	if (s->is_run) {
 		see_effect(s);
 		/* None of the words has flags in proto/functions.def. */
 		if (s->word == WORD_NONE)
 			see_function(s);
+	} else if (s->code == CODE_MAYBE) {
+		const struct function_row *row =
+			sql_function_find(s->text, s->len);
+
+		s->names_code |= row && row->flags;
 	}
 	/* NOT stands before an expression, and in a NOT LIKE b. */
 	if (s->word != WORD_not)
@@ -185,8 +192,7 @@ static bool is_syntax(enum sql_word before, enum sql_word word)
 /* Is the name in front of this parenthesis a function nobody knows? */
 static bool is_foreign_call(const struct sql_scanner *s)
 {
-	if (!s->is_run || !sql_token_is_name(s->last) ||
-		s->name_call == CALL_NO ||
+	if (!sql_token_is_name(s->last) || s->name_call == CALL_NO ||
 		is_syntax(s->name_before, s->last_word))
 		return false;
 	return s->qualifier == QUALIFIER_OTHER ||
@@ -200,6 +206,15 @@ static void call_open(struct sql_scanner *s)
 	bool is_distinct =
 		s->last_word == WORD_on && s->before_word == WORD_distinct;
 
+	if (is_foreign && sql_risks_is_harmless(s->risks, s->text, s->len)) {
+		sql_statement_raise(s, SQL_VOLATILE);
+		is_foreign = false;
+	}
+	/* CREATE INDEX ON table (...) is none. */
+	if (!s->is_run) {
+		s->names_code |= is_foreign && s->step != STEP_INDEX;
+		is_foreign = false;
+	}
 	/* WITH ... (SELECT ...): the main statement is in parentheses. */
 	if (s->last == TOKEN_CLOSE)
 		depth_set(s, &s->with_lists, false);

@@ -7,15 +7,17 @@ struct kind_row {
 	uint16_t word; /* enum sql_word */
 	enum step step;
 	bool is_run;
+	enum code code;
 	uint32_t flags;
 };
 
 #define STEP_SKIP STEP_KIND
 
 static const struct kind_row kinds[] = {
-#define RUN			      true
-#define NO			      false
-#define KIND(word, step, runs, flags) { WORD_##word, STEP_##step, runs, flags },
+#define RUN true
+#define NO  false
+#define KIND(word, step, runs, code, flags)                                    \
+	{ WORD_##word, STEP_##step, runs, CODE_##code, flags },
 #include "proto/sql_kinds.def"
 #undef KIND
 #undef RUN
@@ -25,6 +27,7 @@ static const struct kind_row kinds[] = {
 static const struct kind_row unknown_kind = {
 	.step = STEP_REST,
 	.is_run = true,
+	.code = CODE_SURE,
 	.flags = SQL_DDL,
 };
 
@@ -43,10 +46,28 @@ void sql_step_kind(struct sql_scanner *s, enum sql_token token)
 
 	(void)token;
 	s->step = row->step;
+	s->is_temp_kind |= s->word == WORD_temp || s->word == WORD_temporary;
 	if (row->step == STEP_SKIP)
 		return;
+	/* Of temporary objects nobody else knows; and what is dropped is not
+	 * run any more. */
+	if (!s->is_temp_kind && s->now.verb != SQL_VERB_DROP)
+		s->code = (uint8_t)row->code;
 	s->is_run = row->is_run && s->now.verb != SQL_VERB_DROP;
 	sql_statement_raise(s, row->flags);
+}
+
+/* A table's DEFAULT nextval() is no news: sequences move with every INSERT. */
+void sql_ddl_end(struct sql_scanner *s)
+{
+	static const uint32_t naming =
+		SQL_OPAQUE | SQL_HIDDEN | SQL_SETS | SQL_SETS_LOCAL |
+		SQL_CUSTOM_SETTING | SQL_ROLE | SQL_ADVISORY | SQL_SEED |
+		SQL_SEQUENCE_READ | SQL_LOADS | SQL_NOTIFIES |
+		SQL_SEES_PREPARED | SQL_DROPS_STATE | SQL_LISTENS;
+
+	if (s->code == CODE_SURE || s->names_code || s->now.flags & naming)
+		sql_statement_raise(s, SQL_CODE);
 }
 
 /* CREATE TABLE name AS EXECUTE prepared */
@@ -70,8 +91,8 @@ void sql_step_index(struct sql_scanner *s, enum sql_token token)
 }
 
 /*
- * CREATE FUNCTION ... LANGUAGE C loads the library. What else is in there
- * is run later, by somebody.
+ * CREATE FUNCTION ... LANGUAGE C loads the library, and ... SET name.name
+ * makes that setting. What else is in there is run later, by somebody.
  */
 void sql_step_routine(struct sql_scanner *s, enum sql_token token)
 {
@@ -80,6 +101,8 @@ void sql_step_routine(struct sql_scanner *s, enum sql_token token)
 		(s->text[0] | 0x20) == 'c' &&
 		(sql_token_is_name(token) || token == TOKEN_STRING))
 		sql_statement_raise(s, SQL_LOADS);
+	if (token == TOKEN_DOT && s->before_word == WORD_set)
+		sql_statement_raise(s, SQL_CUSTOM_SETTING);
 }
 
 void sql_step_database(struct sql_scanner *s, enum sql_token token)

@@ -340,7 +340,16 @@ void sql_scan_begin(struct sql_scanner *s, bool standard_conforming_strings)
 	s->state = LEX_BETWEEN;
 	s->has_escapes = !standard_conforming_strings;
 	s->len = 0;
+	s->risks = NULL;
+	s->always = 0;
 	sql_statement_begin(s);
+}
+
+void sql_scan_risks(
+	struct sql_scanner *s, const struct sql_risks *risks, uint32_t always)
+{
+	s->risks = risks;
+	s->always = always | (risks ? sql_risks_always(risks) : 0);
 }
 
 void sql_scan_feed(struct sql_scanner *s, struct slice bytes)

@@ -11,8 +11,9 @@
  * rejects a text as a whole before it runs any of it.
  *
  * When it cannot be sure it raises a flag too many. It sees what the text
- * names; functions behind operators, casts, views, triggers, defaults and
- * column notation (t.f for f(t)) are not in the text.
+ * names. What runs behind these names (triggers, views, defaults, operators,
+ * casts, t.f for f(t)) is not in the text: whoever has looked at the database
+ * says it with struct sql_risks.
  *
  * The work per byte is bounded and nothing is allocated.
  *
@@ -86,6 +87,92 @@ struct sql_statement {
 	 */
 	char name[SQL_NAME_MAX + 1];
 };
+
+/* ---- what a database adds --------------------------------------------- */
+
+/*
+ * The names of one database whose use runs code that the text does not show,
+ * and what that code may do. Flags add up. Names are in UTF-8, as the
+ * catalogue has them; one that is not ASCII counts for all such names,
+ * because clients may use another encoding.
+ */
+struct sql_risks;
+
+struct sql_risks *sql_risks_create(void); /* with one ref */
+struct sql_risks *sql_risks_ref(struct sql_risks *risks);
+void sql_risks_unref(struct sql_risks *risks);
+
+/* A statement that has the name in it may do what uses says; one that also
+ * writes (SQL_WRITES) may do what writes says, too. */
+void sql_risks_add(struct sql_risks *risks, struct slice name, uint32_t uses,
+	uint32_t writes);
+
+/* Calls of this function are SQL_VOLATILE instead of SQL_OPAQUE. */
+void sql_risks_add_harmless(struct sql_risks *risks, struct slice name);
+
+/* What every statement may do that runs something, and what changes of the
+ * catalogue may do. */
+void sql_risks_add_always(struct sql_risks *risks, uint32_t flags);
+void sql_risks_add_ddl(struct sql_risks *risks, uint32_t flags);
+
+/* Whether nothing was added, and how many names have SQL_HIDDEN. */
+bool sql_risks_are_none(const struct sql_risks *risks);
+size_t sql_risks_count(const struct sql_risks *risks);
+uint32_t sql_risks_always(const struct sql_risks *risks);
+bool sql_risks_equal(const struct sql_risks *a, const struct sql_risks *b);
+
+/* ---- what stored code does --------------------------------------------- */
+
+/*
+ * Reads the body of a function, in whatever language, a piece at a time. It
+ * goes by words, strings and comments included, because strings may be run.
+ * What cannot be told from them (EXECUTE of something composed) is SQL_HIDDEN:
+ * a look at the session afterwards finds nearly everything.
+ */
+typedef void sql_stored_fn(void *ctx, struct slice word);
+
+struct sql_stored {
+	/* The caller's: NULL, or told of every word, in small letters, and of
+	 * every custom setting (a name with a dot) that is set. */
+	sql_stored_fn *word_seen;
+	sql_stored_fn *setting_seen;
+	void *ctx;
+	bool has_globals; /* the language has variables of the session's */
+
+	/* The results: SQL_HIDDEN; besides that what no look would find (custom
+	 * settings whose names are not told, SEED, LOADS), and SEQUENCE,
+	 * SEQUENCE_READ, NOTIFIES, SEES_PREPARED and DEALLOCATES. */
+	uint32_t flags;
+	bool is_writing; /* it may change tables */
+
+	/* Where it is: stored.c. */
+	char text[SQL_NAME_MAX + 9];
+	size_t len;
+	char name[2 * SQL_NAME_MAX + 1]; /* of the setting at hand */
+	size_t name_len;
+	uint8_t state;	/* enum stored */
+	uint8_t last;	/* the byte before */
+	bool is_start;	/* a statement may begin here */
+	bool is_quote;	/* the byte before the word was a quote, */
+	bool is_string; /* and before SET */
+	bool is_update; /* the next SET belongs to an UPDATE */
+	bool is_comment;
+};
+
+/* Everything but the caller's members becomes zero. */
+void sql_stored_begin(struct sql_stored *s);
+void sql_stored_feed(struct sql_stored *s, struct slice bytes);
+void sql_stored_end(struct sql_stored *s);
+
+/* What a function of pg_catalog does that stored code calls by its number. */
+uint32_t sql_stored_call(struct slice function);
+
+/* The word under which sql_stored_feed() tells of an object: its name in
+ * small letters, up to what stands in no word. ret is for SQL_NAME_MAX bytes;
+ * the length is returned. */
+size_t sql_stored_word(struct slice name, char *ret);
+
+/* ---- texts --------------------------------------------------------------- */
 
 struct sql_summary {
 	uint32_t n_statements; /* all of them, also those not kept below */
@@ -172,10 +259,23 @@ struct sql_scanner {
 	uint64_t as_after;    /* set: AS must follow it */
 
 	uint8_t body; /* enum body: in the text of DO (body.c) */
+
+	/* What the database adds, or NULL (risks.c). */
+	const struct sql_risks *risks; /* borrowed */
+	uint32_t always;	       /* flags of all that run something */
+	uint32_t if_writes;	       /* flags, should the statement write */
+	bool is_temp_kind;	       /* CREATE TEMP */
+	uint8_t code;		       /* enum code */
+	bool names_code;	       /* in what is stored for later */
 };
 
 /* Begins a text. The setting is the one in force when the text is sent. */
 void sql_scan_begin(struct sql_scanner *s, bool standard_conforming_strings);
+
+/* Directly after sql_scan_begin(). The risks must outlive the text; always is
+ * raised by every statement that runs something. */
+void sql_scan_risks(
+	struct sql_scanner *s, const struct sql_risks *risks, uint32_t always);
 
 /* Any cut of the text into bytes gives the same result. */
 void sql_scan_feed(struct sql_scanner *s, struct slice bytes);

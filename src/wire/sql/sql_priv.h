@@ -7,7 +7,9 @@
  *                                     │  set.c  SET, RESET, set_config()
  *                                     │  ddl.c  CREATE, ALTER, DROP
  *                                     │  call.c what is a function call
- *            body.c ◄── the text of DO
+ *            body.c ◄── the text of DO  │  risks.c what the database adds
+ *
+ * stored.c reads the bodies of functions, apart from all that.
  */
 #include "wire/sql/sql.h"
 
@@ -43,6 +45,13 @@ enum call {
 	CALL_NO,	/* a name, a type or an alias follows */
 	CALL_YES,	/* an expression follows */
 	CALL_UNLESS_AS, /* the name of a WITH query, or an expression */
+};
+
+/* May the statement change what others run? */
+enum code {
+	CODE_NO,
+	CODE_MAYBE, /* if it names code */
+	CODE_SURE,
 };
 
 enum qualifier {
@@ -154,6 +163,16 @@ void sql_call_token(struct sql_scanner *s, enum sql_token token);
 
 /* In a list of WITH, where a name must follow and no main statement can. */
 bool sql_call_is_query_name(const struct sql_scanner *s);
+
+/* ddl.c: raises SQL_CODE, when all else is known. */
+void sql_ddl_end(struct sql_scanner *s);
+
+/* risks.c */
+/* A name stands in the statement. */
+void sql_risks_see(struct sql_scanner *s);
+void sql_risks_end(struct sql_scanner *s);
+bool sql_risks_is_harmless(
+	const struct sql_risks *risks, const char *text, size_t len);
 
 /* set.c: follows the arguments of set_config(). */
 void sql_config_begin(struct sql_scanner *s);

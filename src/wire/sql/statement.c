@@ -79,6 +79,10 @@ void sql_statement_begin(struct sql_scanner *s)
 	s->is_routine = false;
 	s->is_local = false;
 	s->sees_settings = false;
+	s->if_writes = 0;
+	s->is_temp_kind = false;
+	s->code = CODE_NO;
+	s->names_code = false;
 	s->last = TOKEN_NONE;
 	s->word = WORD_NONE;
 	s->last_word = WORD_NONE;
@@ -104,6 +108,10 @@ void sql_statement_end(struct sql_scanner *s)
 	/* A rule of that view turns an UPDATE into set_config(). */
 	if (s->sees_settings && (s->now.flags & SQL_WRITES))
 		s->now.flags |= SQL_ANY_SETTING;
+	if (s->risks || s->always)
+		sql_risks_end(s);
+	if (s->code)
+		sql_ddl_end(s);
 	if (sum->n_statements < SQL_MAX_STATEMENTS) {
 		sum->statements[sum->n_statements] = s->now;
 	} else {
