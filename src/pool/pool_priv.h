@@ -207,5 +207,19 @@ void pool_tick(struct pool *pool, uint64_t now);
 void clean_start(struct backend *b);
 void clean_tick(struct backend *b, uint64_t now);
 
+/* graph.c */
+struct graph;
+struct graph *graph_create(void);
+void graph_destroy(struct graph *g);
+/* A DataRow's body. False: it is too much, or nothing we asked for. */
+bool graph_add(struct graph *g, struct slice body);
+/* A new ref; when all rows are added. */
+struct sql_risks *graph_risks(struct graph *g);
+/* Custom settings that functions set, name\0 name\0 ... */
+struct slice graph_settings(const struct graph *g);
+
+/* Made of proto/risks.sql. */
+extern const char risks_sql[];
+
 /* cancel.c: the backend goes, its cancel requests end without it. */
 void cancel_orphan(struct backend *b);
