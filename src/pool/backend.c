@@ -341,6 +341,7 @@ void backend_close(struct backend *b)
 	if (page_waiting_anywhere(pools->page, pools->worker))
 		page_ring_others(pools->page, pools->worker);
 	pool_touch(b->pool);
+	risks_orphan(b);
 	if (b->login)
 		login_abort(b);
 	else

@@ -563,6 +563,10 @@ void pool_release(struct backend *b)
 		backend_enter(b, BACKEND_SETTLING);
 		return;
 	}
+	if (risks_are_wanted(b->pool)) {
+		risks_look(b);
+		return;
+	}
 	backend_enter(b, BACKEND_IDLE);
 	if (b->pool->n_waiting ||
 		page_waiting_anywhere(b->pools->page, b->pools->worker))
@@ -624,8 +628,10 @@ static void retire_idle(struct flavour *f, uint64_t now)
 	}
 	list_each_safe (node, &f->backends[BACKEND_CLEANING]) {
 		struct backend *b = list_entry(node, struct backend, link);
+		uint64_t limit =
+			risks_are_looked_at(b) ? LOOKING_MS : CLEANING_MS;
 
-		if (now - b->state_at >= CLEANING_MS)
+		if (now - b->state_at >= limit)
 			backend_close(b);
 	}
 }

@@ -6,6 +6,8 @@
  */
 #include "pool/pool_priv.h"
 
+static const struct backend_ops clean_ops;
+
 static void clean_done(struct backend *b)
 {
 	CLEANUP(buf_deinit) struct buf message = { 0 };
@@ -27,7 +29,7 @@ static bool clean_message(struct backend *b, struct slice message)
 		b->tx = message.data[PG_HEAD];
 		if (--b->n_ready == 0) {
 			clean_done(b);
-			return b->state == BACKEND_CLEANING;
+			return b->ops == &clean_ops;
 		}
 		return true;
 	case PG_BACK_PARAMETER_STATUS:

@@ -118,6 +118,7 @@ static struct pool *pool_create(struct pools *pools, struct slice database,
 	pool->older_at = loop_now(pools->loop);
 	pool->newer_at = pool->older_at;
 	pool->is_paused = pools_is_paused(pools, pool->database);
+	pool->risks = risks_get(pools, database);
 	list_init(&pool->waiting);
 	table_init(&pool->flavours);
 	table_add(&pools->pools, hash, &pool->node);
@@ -129,6 +130,7 @@ void pool_destroy(struct pool *pool)
 	check(!pool->n_waiting && !pool->flavours.len);
 	page_pool_leave(pool->pools->page, pool->pools->worker, pool->slot);
 	list_remove(&pool->dirty);
+	risks_unref(pool->risks);
 	table_deinit(&pool->flavours);
 	free(pool->database);
 	free(pool->user);
@@ -227,6 +229,7 @@ struct pools *pools_create(const struct pools_env *env, struct fault *f)
 	table_init(&pools->pools);
 	table_init(&pools->secrets);
 	table_init(&pools->settings);
+	table_init(&pools->risks);
 	list_init(&pools->dirty);
 	timer_init(&pools->tick, pools->loop, on_tick);
 	timer_start(&pools->tick, POOL_TICK_MS, POOL_TICK_MS);
@@ -314,6 +317,7 @@ void pools_destroy(struct pools *pools)
 	table_deinit(&pools->pools);
 	table_deinit(&pools->secrets);
 	table_deinit(&pools->settings);
+	table_deinit(&pools->risks);
 	free(pools);
 }
 
@@ -337,6 +341,7 @@ static void flavour_evict(struct flavour *f)
 
 void pools_evict(struct pools *pools, const char *database)
 {
+	risks_forget(pools, database);
 	pools_each_pool(pool, pools)
 	{
 		if (!is_of(pool, database))

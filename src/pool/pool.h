@@ -56,12 +56,12 @@ struct statement {
 	uint32_t n_refs;
 	uint16_t n_oids;
 	uint64_t id;
-	char server_name[24];	/* what a backend knows it by */
-	struct settings *under; /* ref */
-	struct slice sql;	/* owned, in one block with oids */
-	struct slice oids;	/* 4 * n_oids bytes, network order */
-	bool is_classified;	/* effect is the session layer's to fill */
-	struct sql_statement effect;
+	char server_name[24];	     /* what a backend knows it by */
+	struct settings *under;	     /* ref */
+	struct slice sql;	     /* owned, in one block with oids */
+	struct slice oids;	     /* 4 * n_oids bytes, network order */
+	uint32_t classified;	     /* pool_code()'s version then; 0: never */
+	struct sql_statement effect; /* the session layer's to fill */
 	uint64_t parsed_ddl; /* DDL generation when it was last parsed well */
 	uint64_t parsed_at;  /* loop_now() of then; 0: never */
 };
@@ -346,6 +346,29 @@ struct pools *flavour_pools(const struct flavour *flavour);
 struct pool *flavour_pool(const struct flavour *flavour);
 const char *pool_database(const struct pool *pool);
 const char *pool_user(const struct pool *pool);
+
+/*
+ * What the pool's database adds to what the texts of statements show: code
+ * that they run unseen. pool/ looks at the catalogue for it, by itself.
+ */
+struct pool_code {
+	/* For sql_scan_risks(): borrowed until the loop's next turn. */
+	struct sql_risks *risks;
+	uint32_t always;
+	/* Texts that were scanned under another version are scanned anew. */
+	uint32_t version;
+	/* Another one later: what was scanned meanwhile may be wrong. */
+	uint64_t generation;
+};
+
+struct pool_code pool_code(const struct pool *pool);
+
+/* A statement that may have changed it was committed. */
+void pool_code_changed(struct pool *pool);
+
+/* Custom settings that such code sets, name\0 name\0 ..., for whoever looks
+ * what is left on a backend: no list of the server's has them. */
+struct slice pool_settings(const struct pool *pool);
 
 /* What was done for the clients of one pool. Whoever does it counts it. */
 struct pool_counts {

@@ -16,6 +16,7 @@ enum {
 	SURPLUS_MS = 300,	  /* idle for so long: nobody here needs it */
 	RING_MS = 10,		  /* at most so often the others are rung */
 	CLEANING_MS = 5000,	  /* a backend not clean by then is closed */
+	LOOKING_MS = 20 * 1000,	  /* and one that looks at the database */
 	RECENT_MS = 60 * 1000,	  /* a period of the averages */
 	GREETING_MAX = 16 * 1024, /* bytes of a server's parameters */
 };
@@ -94,6 +95,7 @@ struct pool {
 	struct table flavours;
 	struct list waiting; /* leases, longest first */
 	uint32_t n_waiting;
+	struct risks *risks; /* ref: its database's */
 	bool is_paused;
 	bool is_proven; /* a server has let us in */
 	uint64_t rung_at;
@@ -121,6 +123,7 @@ struct pools {
 	struct table secrets;
 	struct list dirty;
 	struct table settings;
+	struct table risks; /* by database */
 	struct timer tick;
 	uint64_t n_ids;
 	uint32_t n_open; /* backends and cancels whose memory is alive */
@@ -206,6 +209,20 @@ void pool_tick(struct pool *pool, uint64_t now);
 /* clean.c */
 void clean_start(struct backend *b);
 void clean_tick(struct backend *b, uint64_t now);
+
+/* risks.c */
+/* What is known of a database, with a ref. */
+struct risks *risks_get(struct pools *pools, struct slice database);
+void risks_unref(struct risks *r);
+/* Another database may be behind the name (NULL: all names). */
+void risks_forget(struct pools *pools, const char *database);
+/* Should the next backend that comes back look at the database? */
+bool risks_are_wanted(const struct pool *pool);
+/* It does, and is released again then. */
+void risks_look(struct backend *b);
+bool risks_are_looked_at(const struct backend *b);
+/* The backend goes. */
+void risks_orphan(struct backend *b);
 
 /* graph.c */
 struct graph;

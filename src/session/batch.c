@@ -251,14 +251,35 @@ static size_t parse_raw(struct session *s, const struct front_message *m)
 	return front_forward(s, m);
 }
 
-/* A text that Parse accepts holds one statement. */
+/* A parameter may be of a type that runs code, and no text names that. */
+static bool has_own_types(const struct statement *st)
+{
+	enum {
+		FIRST_OF_USERS = 16384
+	};
+	struct reader r = reader_of(st->oids);
+
+	while (reader_left(&r))
+		if (reader_u32(&r) >= FIRST_OF_USERS)
+			return true;
+	return false;
+}
+
+/* A text that Parse accepts holds one statement. What it does may be another
+ * thing after DDL. */
 static void classify(struct session *s, struct statement *st)
 {
-	const struct sql_summary *summary = front_scan(s, st->sql);
+	struct pool_code code = front_code(s);
+	const struct sql_summary *summary;
 
+	if (st->classified == code.version)
+		return;
+	summary = front_scan(s, st->sql, &code);
 	st->effect = summary->statements[0];
 	st->effect.flags |= summary->flags;
-	st->is_classified = true;
+	if (code.risks && has_own_types(st))
+		st->effect.flags |= SQL_HIDDEN;
+	st->classified = code.version;
 }
 
 size_t batch_parse(struct session *s, const struct front_message *m)
@@ -278,8 +299,7 @@ size_t batch_parse(struct session *s, const struct front_message *m)
 	if (p.name.len && !names_are_known(s))
 		return 0;
 	st = statement_intern(s->flavour, s->settings, p.sql, p.n_oids, p.oids);
-	if (!st->is_classified)
-		classify(s, st);
+	classify(s, st);
 	if (parse_is_local(s, &p, st)) {
 		used = m->whole;
 	} else if (front_need_backend(s)) {
@@ -325,8 +345,10 @@ static void bind_renamed(struct session *s, const struct front_message *m,
 }
 
 /* What its statement will do once it is executed. False: refused. */
-static bool bind_effect(struct session *s, const struct statement *st)
+static bool bind_effect(struct session *s, struct statement *st)
 {
+	if (st)
+		classify(s, st);
 	if (!st || !st->effect.flags)
 		return true;
 	return front_prepare_effect(s, &st->effect, st->effect.flags);

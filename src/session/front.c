@@ -312,7 +312,7 @@ bool front_prepare_effect(
 		go_native(s);
 	if (flags & SQL_SEES_PREPARED)
 		hide_others(s);
-	if (flags & (SQL_LISTENS | SQL_OPAQUE))
+	if (flags & (SQL_LISTENS | SQL_OPAQUE | SQL_HIDDEN))
 		show_channels(s);
 	if (flags & (SQL_SEQUENCE | SQL_SEQUENCE_READ))
 		s->uses_sequences = true;
@@ -355,12 +355,25 @@ static bool is_ascii(struct slice text)
 	return true;
 }
 
-const struct sql_summary *front_scan(struct session *s, struct slice text)
+struct pool_code front_code(struct session *s)
+{
+	struct pool_code code = pool_code(flavour_pool(s->flavour));
+
+	if (!s->code_seen)
+		s->code_seen = code.generation + 1;
+	return code;
+}
+
+const struct sql_summary *front_scan(
+	struct session *s, struct slice text, const struct pool_code *code)
 {
 	struct sql_scanner *scanner = &s->door->scanner;
-	const struct sql_summary *summary =
-		sql_scan(scanner, text, !s->has_old_strings);
+	const struct sql_summary *summary;
 
+	sql_scan_begin(scanner, !s->has_old_strings);
+	sql_scan_risks(scanner, code->risks, code->always);
+	sql_scan_feed(scanner, text);
+	summary = sql_scan_end(scanner);
 	if (!summary->n_statements)
 		scanner->summary.statements[0] = (struct sql_statement){ 0 };
 	if (s->has_odd_encoding && !is_ascii(text))
@@ -452,12 +465,25 @@ static void query_sent(struct session *s)
 	front_count_query(s);
 }
 
+void front_drop_scanner(struct session *s)
+{
+	free(s->scanner);
+	s->scanner = NULL;
+	sql_risks_unref(s->scan_risks);
+	s->scan_risks = NULL;
+}
+
 static size_t front_long_query(struct session *s, const struct front_message *m)
 {
+	struct pool_code code;
+
 	if (!front_has_start(s, m) || !front_need_backend(s))
 		return 0;
+	code = front_code(s);
+	s->scan_risks = sql_risks_ref(code.risks);
 	s->scanner = xnew(struct sql_scanner);
 	sql_scan_begin(s->scanner, !s->has_old_strings);
+	sql_scan_risks(s->scanner, s->scan_risks, code.always);
 	sql_scan_feed(s->scanner, m->body);
 	query_sent(s);
 	return front_forward(s, m);
@@ -466,13 +492,15 @@ static size_t front_long_query(struct session *s, const struct front_message *m)
 static size_t front_query(struct session *s, const struct front_message *m)
 {
 	const struct sql_summary *summary;
+	struct pool_code code;
 
 	if (!m->is_whole)
 		return m->whole > STREAM_READ_MAX ? front_long_query(s, m)
 						  : front_need_whole(s, m);
 	if (query_is_virtual(s, query_text(m)))
 		return m->whole;
-	summary = front_scan(s, query_text(m));
+	code = front_code(s);
+	summary = front_scan(s, query_text(m), &code);
 	/* Which backend is best may follow from the text. */
 	s->uses_sequences |= !!(summary->flags & SQL_SEQUENCE_READ);
 	if (!front_need_backend(s))
@@ -500,8 +528,7 @@ static size_t front_stream(struct session *s, struct slice bytes)
 		s->residue |= sql_scan_end(s->scanner)->flags;
 		if (s->has_odd_encoding)
 			s->residue |= SQL_ANYTHING;
-		free(s->scanner);
-		s->scanner = NULL;
+		front_drop_scanner(s);
 	}
 	return part.len;
 }

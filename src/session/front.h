@@ -53,8 +53,13 @@ void front_refuse(struct session *s, enum fault_code code);
 bool front_prepare_effect(
 	struct session *s, const struct sql_statement *effect, uint32_t flags);
 
+/* What is known of the code of the client's database, and that texts of its
+ * transaction are scanned under it. */
+struct pool_code front_code(struct session *s);
+
 /* What a text does, as this client means it; good until the next one. */
-const struct sql_summary *front_scan(struct session *s, struct slice text);
+const struct sql_summary *front_scan(
+	struct session *s, struct slice text, const struct pool_code *code);
 
 /* What relay_undo() takes back for an entry that was skipped or failed. */
 enum undo {

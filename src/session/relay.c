@@ -212,6 +212,8 @@ static void ddl_committed(struct session *s)
 
 	if (s->residue & (SQL_DDL | SQL_OPAQUE))
 		page_ddl_seen(door->page);
+	if (s->residue & SQL_CODE)
+		pool_code_changed(s->backend->pool);
 	if (s->residue & SQL_SETTING_DDL) {
 		pools_evict(door->pools, NULL);
 		door->env.send(door->env.owner, -1, CONTROL_EVICT, SLICE(""));
@@ -252,6 +254,7 @@ static bool exchange_ended(struct session *s, char status)
 		return true;
 	}
 	ddl_committed(s);
+	residue_look_at_code(s);
 	if (b->replies.len || s->in_batch || s->front_left) {
 		s->residue &= ~(uint32_t)SQL_COMMITS;
 		return true;

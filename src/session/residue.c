@@ -22,7 +22,7 @@
 static const uint32_t suspicious =
 	SQL_SETS | SQL_ROLE | SQL_TEMP | SQL_ADVISORY | SQL_HOLD |
 	SQL_PREPARES | SQL_EXECUTES | SQL_DEALLOCATES | SQL_SEES_PREPARED |
-	SQL_LISTENS | SQL_OPAQUE | SQL_DDL | SQL_DROPS_STATE;
+	SQL_LISTENS | SQL_OPAQUE | SQL_HIDDEN | SQL_DDL | SQL_DROPS_STATE;
 
 /* What no query shows. */
 static const struct {
@@ -37,7 +37,9 @@ static const struct {
 /* One row for each thing found: its kind, and for settings the name, the
  * value and whether that is what RESET would give. */
 static const char probe_sql[] =
-	"SELECT 's', name COLLATE \"C\", setting,"
+	"SELECT CASE WHEN context = 'superuser'"
+	" AND pg_catalog.current_setting('is_superuser') = 'off'"
+	" THEN 'g' ELSE 's' END, name COLLATE \"C\", setting,"
 	" CASE WHEN setting IS NOT DISTINCT FROM reset_val THEN 'r' END"
 	" FROM pg_catalog.pg_settings WHERE source = 'session'"
 	" UNION ALL SELECT 't', NULL, NULL, NULL"
@@ -59,8 +61,10 @@ static const char probe_sql[] =
 	" UNION ALL SELECT 'l', c COLLATE \"C\", NULL, NULL"
 	" FROM pg_catalog.pg_listening_channels() c"
 	" UNION ALL SELECT 'r', session_user::text,"
-	" pg_catalog.current_setting('role'), NULL"
-	" ORDER BY 1, 2";
+	" pg_catalog.current_setting('role'), NULL";
+
+/* Sorted by name, as settings_intern() wants it. */
+static const char probe_end[] = " ORDER BY 2, 1";
 
 /* Gone without a trace when they are gone. */
 static const uint16_t pins_clean = PIN_ADVISORY | PIN_HOLD | PIN_PREPARED;
@@ -69,6 +73,8 @@ static const struct {
 	char kind;
 	enum session_pin pin;
 } kinds[] = {
+	{ 'g', PIN_GRANTED },
+	{ 'c', PIN_CUSTOM },
 	{ 't', PIN_TEMP },
 	{ 'a', PIN_ADVISORY },
 	{ 'p', PIN_PREPARED },
@@ -147,8 +153,7 @@ void residue_unpin(struct session *s)
 	s->pins = 0;
 	probe_destroy(s->probe);
 	s->probe = NULL;
-	free(s->scanner);
-	s->scanner = NULL;
+	front_drop_scanner(s);
 }
 
 void residue_discarded(struct session *s)
@@ -248,6 +253,17 @@ static void on_restore_message(struct session *s, char type, struct slice body)
 /* ---- probing
  * -------------------------------------------------------------------- */
 
+/* Somebody else's DDL may have come between the reading of a text and its
+ * run: texts do not wait for it, but its locks make statements wait. */
+void residue_look_at_code(struct session *s)
+{
+	struct pool_code code = pool_code(s->backend->pool);
+
+	if (s->code_seen && s->code_seen != code.generation + 1)
+		s->residue |= SQL_HIDDEN;
+	s->code_seen = s->backend->replies.len ? code.generation + 1 : 0;
+}
+
 bool residue_is_suspect(struct session *s)
 {
 	uint32_t untold_flags = 0;
@@ -266,10 +282,42 @@ bool residue_needs_probe(struct session *s)
 	return residue_is_suspect(s);
 }
 
+/* Custom settings are in no list; those that the database's own code sets
+ * are asked for by their names. An extension's that is loaded is none. */
+static void put_custom(struct buf *sql, struct slice names)
+{
+	const char *before =
+		" UNION ALL SELECT 'c', c COLLATE \"C\", NULL, NULL"
+		" FROM pg_catalog.unnest(ARRAY[";
+
+	while (names.len) {
+		buf_append_str(sql, before);
+		put_literal(sql, slice_cut(&names, '\0'));
+		before = ",";
+	}
+	buf_append_str(sql, "]) c"
+			    " WHERE pg_catalog.current_setting(c, true)"
+			    " IS NOT NULL AND c NOT IN"
+			    " (SELECT name FROM pg_catalog.pg_settings)");
+}
+
 void residue_probe(struct session *s)
 {
+	struct slice names = pool_settings(s->backend->pool);
+	CLEANUP(buf_deinit) struct buf sql = { 0 };
+
+	buf_append_str(&sql, probe_sql);
+	if (names.len && s->residue & (SQL_OPAQUE | SQL_HIDDEN))
+		put_custom(&sql, names);
+	buf_append_str(&sql, probe_end);
+	metrics_inc(&s->door->metrics, METRIC_probes);
+	if (s->residue & SQL_HIDDEN)
+		metrics_inc(&s->door->metrics, METRIC_hidden);
+	/* It may have taken away what we believe to be prepared there. */
+	if (s->residue & SQL_HIDDEN && s->residue & SQL_DEALLOCATES)
+		s->backend->must_close = true;
 	s->probe = xnew(struct probe);
-	pg_put_query(&s->door->out, slice_str(probe_sql));
+	pg_put_query(&s->door->out, buf_slice(&sql));
 	backend_expect(s->backend, REPLY_PROBE, REPLY_INJECTED);
 	s->backend->unnamed_owner = 0;
 	session_send_back(s);
@@ -313,7 +361,7 @@ static void probe_row(struct session *s, struct slice body)
 		probe_temp_schema(s);
 	if (kind.data[0] == 'l')
 		buf_put_cstr(&p->channels, name);
-	else if (kind.data[0] == 's')
+	else if (kind.data[0] == 's' || kind.data[0] == 'g')
 		probe_setting(p, name, value, is_default.data);
 	else if (kind.data[0] == 'r' &&
 		 (!slice_is(value, "none") ||

@@ -90,14 +90,18 @@ struct session {
 	struct backend *backend;   /* leased, or NULL */
 	struct lease lease;
 	struct sql_scanner *scanner; /* of a long Query on its way, else NULL */
-	struct listening *listening; /* channels; NULL: none */
-	struct probe *probe;	     /* what is found so far, in PROBING */
-	struct fault *doom;	     /* FATAL once what is owed has come */
-	struct names *names;	     /* its prepared statements; NULL: none */
-	struct statement *unnamed;   /* ref; its unnamed statement */
-	uint64_t state_at;	     /* loop_now() */
+	struct sql_risks *scan_risks; /* ref: the scanner's */
+	struct listening *listening;  /* channels; NULL: none */
+	struct probe *probe;	      /* what is found so far, in PROBING */
+	struct fault *doom;	      /* FATAL once what is owed has come */
+	struct names *names;	      /* its prepared statements; NULL: none */
+	struct statement *unnamed;    /* ref; its unnamed statement */
+	uint64_t state_at;	      /* loop_now() */
 	uint64_t connected_at;
 	uint64_t request_us; /* loop_now_us() of the exchange's start */
+	/* What its transaction's first text was scanned under: pool_code()'s
+	 * generation, plus one; 0: there is none yet. */
+	uint64_t code_seen;
 	uint32_t pid;	     /* ours, not the server's */
 	uint32_t residue;    /* SQL_* of what ran since the last look */
 	uint32_t front_left; /* of a message that streams through */
@@ -237,6 +241,8 @@ struct startup_who startup_who(const struct session *s);
 size_t front_input(struct session *s, struct slice bytes);
 /* A ParameterStatus the client is told: some change how its texts read. */
 void front_parameter(struct session *s, struct slice body);
+/* Forgets the long Query that is being scanned. */
+void front_drop_scanner(struct session *s);
 /* The client says no more: is it still to hear something? */
 bool front_hears_out(struct session *s);
 
@@ -263,6 +269,8 @@ void loss_met(struct session *s, struct slice error);
 /* residue.c */
 bool residue_needs_restore(struct session *s);
 void residue_restore(struct session *s);
+/* A transaction is over: was code of the database changed meanwhile? */
+void residue_look_at_code(struct session *s);
 bool residue_needs_probe(struct session *s);
 /* May its backend hold something that a rollback does not take away? */
 bool residue_is_suspect(struct session *s);
