@@ -57,7 +57,8 @@ RESET = """\
 do $$
 declare statement text;
 begin
-  for statement in
+  -- an array: all is named before the first of it is gone
+  for statement in select unnest(array(
     select format('drop %s if exists public.%I cascade',
              case c.relkind when 'v' then 'view' when 'S' then 'sequence'
                when 'm' then 'materialized view' when 'c' then 'type'
@@ -75,7 +76,7 @@ begin
     select format('drop type if exists public.%I cascade', t.typname)
     from pg_type t
     where t.typnamespace = 'public'::regnamespace
-      and t.typtype in ('e', 'd') and t.typname <> 'StepType'
+      and t.typtype in ('e', 'd') and t.typname <> 'StepType'))
   loop
     execute statement;
   end loop;
