@@ -41,8 +41,9 @@ static bool may_ask_again(const struct session *s)
 		return false;
 	if (s->state == SESSION_RESTORING)
 		return true; /* it was not asked yet */
-	return s->is_keeping && !s->residue && !s->is_native && !s->has_large &&
-	       !s->front_left && asked_us < RERUN_YOUNG_MS * 1000;
+	return s->is_keeping && !(s->residue & ~(uint32_t)SQL_HIDDEN) &&
+	       !s->is_native && !s->has_large && !s->front_left &&
+	       asked_us < RERUN_YOUNG_MS * 1000;
 }
 
 static void ask_again(struct session *s)
@@ -60,6 +61,7 @@ static void ask_again(struct session *s)
 	s->is_barred = false;
 	s->shows_channels = false;
 	s->residue = 0;
+	s->code_seen = 0;
 	s->backend = NULL;
 	session_enter(s, SESSION_READY);
 	session_continue(s);
