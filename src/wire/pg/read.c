@@ -35,20 +35,20 @@ static int startup_bad(struct fault *f, const char *text)
 	return -EPROTO;
 }
 
-/* Pairs of strings, ended by an empty name that is the last byte. */
+/*
+ * Pairs of strings, then an empty name in the last byte. PostgreSQL looks
+ * where that byte stands, not what it is.
+ */
 static int read_params(
 	struct reader *r, struct slice *ret_params, struct fault *f)
 {
 	const char *begin = r->at;
 
-	while (reader_left(r) > 1) {
-		struct slice name = reader_cstr(r);
-
-		if (!name.len)
-			break;
+	while (!r->is_bad && reader_left(r) > 1 && *r->at) {
+		reader_cstr(r);
 		reader_cstr(r);
 	}
-	if (r->is_bad || reader_left(r) != 1 || *r->at != '\0')
+	if (r->is_bad || reader_left(r) != 1)
 		return startup_bad(f,
 			"invalid startup packet layout: expected terminator as last byte");
 	*ret_params = slice_of(begin, (size_t)(r->at - begin));
