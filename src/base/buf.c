@@ -21,7 +21,8 @@ char *buf_reserve(struct buf *b, size_t more)
 	size_t cap = b->cap ? b->cap : BUF_FIRST;
 
 	check(more <= SIZE_MAX / 2 - b->len);
-	if (more <= b->cap - b->len)
+	/* Of NULL there is no place behind the end, not even for nothing. */
+	if (b->data && more <= b->cap - b->len)
 		return b->data + b->len;
 	while (cap - b->len < more)
 		cap *= 2;

@@ -1,5 +1,5 @@
-/* Any bytes as a verifier, and as a password. What is taken for a verifier
- * reads the same once written. */
+/* Any bytes as what a role's secret may be: a verifier, which reads the same
+ * once written, an md5 secret, or a password. */
 #include "wire/crypto/crypto.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -12,6 +12,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct scram_verifier v, again;
 
 	scram_password_ok(input);
+	if (md5_secret_is(input)) {
+		check(len == MD5_SECRET_LEN && !memcmp(copy, "md5", 3));
+		check(scram_verifier_parse(input, &v) < 0);
+	}
 	if (scram_verifier_parse(input, &v) < 0)
 		return 0;
 	scram_verifier_format(&v, &text);
