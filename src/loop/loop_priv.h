@@ -75,6 +75,8 @@ void stream_attach_tls(struct stream *s, struct tls *tls);
 
 /* ---- TLS ------------------------------------------------------------- */
 
+struct x509_st;
+
 struct tls_context {
 	struct ssl_ctx_st *ssl;
 	struct bio_method_st *bio;
@@ -116,6 +118,15 @@ void tls_destroy(struct tls *tls);
 
 /* SNI, and with verify-full the name to insist on. */
 void tls_expect_peer(struct tls *tls, const char *host);
+
+/*
+ * The subject's common name in UTF-8, for OPENSSL_free(). NULL when there is
+ * none, or one that hides a NUL (CVE-2009-4034).
+ */
+char *tls_common_name(struct x509_st *cert);
+
+/* Is that the address, and does the certificate name no address elsewhere? */
+bool tls_is_named_as_address(struct x509_st *cert, const char *address);
 
 /* It is over; the first reason stays. */
 void tls_fail(struct tls *tls, const char *why);

@@ -8,9 +8,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-/* The subject's common name in UTF-8, and none that hides a NUL; the caller
- * frees it with OPENSSL_free(). NULL when there is none. */
-static char *common_name(X509 *cert)
+/* ---- names in certificates -------------------------------------------- */
+
+char *tls_common_name(X509 *cert)
 {
 	X509_NAME *subject = X509_get_subject_name(cert);
 	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
@@ -25,16 +25,6 @@ static char *common_name(X509 *cert)
 		return (char *)name;
 	OPENSSL_free(name);
 	return NULL;
-}
-
-/* ---- whom a client expects -------------------------------------------- */
-
-/* RFC 6066: a literal address is no name for SNI. */
-static bool is_address(const char *host)
-{
-	struct in_addr address;
-
-	return strchr(host, ':') || inet_pton(AF_INET, host, &address) == 1;
 }
 
 static bool has_addresses(X509 *cert)
@@ -61,27 +51,41 @@ static bool is_same_address(const char *one, const char *two)
 	return is_same;
 }
 
+bool tls_is_named_as_address(X509 *cert, const char *address)
+{
+	char *name = has_addresses(cert) ? NULL : tls_common_name(cert);
+	bool is_named = name && is_same_address(address, name);
+
+	OPENSSL_free(name);
+	return is_named;
+}
+
+/* ---- whom a client expects -------------------------------------------- */
+
+/* RFC 6066: a literal address is no name for SNI. */
+static bool is_address(const char *host)
+{
+	struct in_addr address;
+
+	return strchr(host, ':') || inet_pton(AF_INET, host, &address) == 1;
+}
+
 /* Where a certificate names no address elsewhere, libpq takes its common name
  * for one. Many a server of old has no other; OpenSSL does not look there. */
 static int on_verify(int is_good, X509_STORE_CTX *store)
 {
 	X509 *cert = X509_STORE_CTX_get_current_cert(store);
 	char *wanted;
-	char *name;
 
-	if (is_good ||
-		X509_STORE_CTX_get_error(store) !=
-			X509_V_ERR_IP_ADDRESS_MISMATCH ||
-		has_addresses(cert))
+	if (is_good || X509_STORE_CTX_get_error(store) !=
+			       X509_V_ERR_IP_ADDRESS_MISMATCH)
 		return is_good;
 	wanted =
 		X509_VERIFY_PARAM_get1_ip_asc(X509_STORE_CTX_get0_param(store));
-	name = common_name(cert);
-	is_good = wanted && name && is_same_address(wanted, name);
+	is_good = wanted && tls_is_named_as_address(cert, wanted);
 	if (is_good)
 		X509_STORE_CTX_set_error(store, X509_V_OK);
 	OPENSSL_free(wanted);
-	OPENSSL_free(name);
 	return is_good;
 }
 
@@ -159,7 +163,7 @@ void tls_peer_name(const struct stream *s, char *name, size_t size)
 
 	name[0] = '\0';
 	if (cert && SSL_get_verify_result(ssl) == X509_V_OK)
-		found = common_name(cert);
+		found = tls_common_name(cert);
 	if (found && strlen(found) < size)
 		memcpy(name, found, strlen(found) + 1);
 	OPENSSL_free(found);

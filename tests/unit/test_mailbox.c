@@ -157,6 +157,47 @@ static void test_nonsense_ends_it(void **state)
 	loop_destroy(loop);
 }
 
+/* The other process sends this, as it lies in memory, and ends. */
+static void receive_raw(const char *bytes, size_t len, struct side *s)
+{
+	struct loop *loop = loop_create();
+	int fds[2];
+
+	*s = (struct side){ 0 };
+	assert_int_equal(mailbox_pair(fds), 0);
+	mailbox_open(&s->box, loop, fds[1], &ops);
+	assert_int_equal(send(fds[0], bytes, len, 0), len);
+	close(fds[0]);
+	loop_run(loop);
+	assert_true(s->is_gone);
+	loop_destroy(loop);
+}
+
+/* A message has its header whole, or its sender is as good as gone; payloads
+ * have every length up to the longest. */
+static void test_cut(void **state)
+{
+	enum {
+		HEADER = 8,
+		LONGEST = HEADER + MAIL_PAYLOAD_MAX
+	};
+	static char bytes[LONGEST + 1] = { CONTROL_CANCEL, 0, 1, 0, 2 };
+	struct side s;
+
+	(void)state;
+	for (size_t len = 1; len <= HEADER + 20; len++) {
+		receive_raw(bytes, len, &s);
+		assert_int_equal(s.n_mails, len >= HEADER);
+	}
+	receive_raw(bytes, LONGEST, &s);
+	assert_int_equal(s.n_mails, 1);
+	receive_raw(bytes, LONGEST + 1, &s);
+	assert_int_equal(s.n_mails, 0);
+	bytes[0] = CONTROL_KIND_END;
+	receive_raw(bytes, HEADER, &s);
+	assert_int_equal(s.n_mails, 0);
+}
+
 static void test_kinds(void **state)
 {
 	(void)state;
@@ -172,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_envelope),
 		cmocka_unit_test(test_queue_is_bounded),
 		cmocka_unit_test(test_nonsense_ends_it),
+		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_kinds),
 	};
 
