@@ -9,7 +9,7 @@ struct slice reader_bytes(struct reader *r, size_t len)
 		return SLICE("");
 	}
 	s = slice_of(r->at, len);
-	r->at += len;
+	r->at = slice_from(s, len).data;
 	return s;
 }
 

@@ -15,7 +15,8 @@ struct reader {
 
 static inline struct reader reader_of(struct slice s)
 {
-	return (struct reader){ .at = s.data, .end = s.data + s.len };
+	return (struct reader){ .at = s.data,
+		.end = slice_from(s, s.len).data };
 }
 
 static inline size_t reader_left(const struct reader *r)

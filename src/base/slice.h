@@ -26,10 +26,11 @@ static inline struct slice slice_str(const char *text)
 	return (struct slice){ text, text ? strlen(text) : 0 };
 }
 
-/* What is left after the first n bytes; n is at most s.len. */
+/* What is left after the first n bytes; n is at most s.len, and 0 where there
+ * are no bytes at all (NULL). */
 static inline struct slice slice_from(struct slice s, size_t n)
 {
-	return (struct slice){ s.data + n, s.len - n };
+	return (struct slice){ n ? s.data + n : s.data, s.len - n };
 }
 
 static inline bool slice_equal(struct slice a, struct slice b)

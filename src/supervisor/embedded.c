@@ -134,8 +134,8 @@ static void give_up_child(struct embedded *e, const char *program, int status)
 	child_status_text(status, how, sizeof(how));
 	fault_set(&f, FAULT_NOT_READY,
 		"the embedded PostgreSQL's %s ended with %s%s%s", program, how,
-		*e->log.error ? ": " : "", e->log.error);
-	if (e->log.is_disk_full)
+		*e->log.words.error ? ": " : "", e->log.words.error);
+	if (e->log.words.is_disk_full)
 		fault_hint(&f, "the disk that holds %s is full", e->dir);
 	else
 		fault_hint(&f, "%s says more", e->log.path);
@@ -395,7 +395,7 @@ static void enter_roles(struct embedded *e)
 static void roles_ended(struct embedded *e, int status)
 {
 	/* A statement that fails does not end this backend with an error. */
-	if (status || *e->log.error)
+	if (status || *e->log.words.error)
 		give_up_child(e, "postgres --single", status);
 	else
 		embedded_enter(e, EMBEDDED_START);

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/pg.h"
+
 /* ---- the folder ------------------------------------------------------- */
 
 char *folder_user(uid_t uid)
@@ -130,13 +132,9 @@ int folder_remove(const char *path)
 static pid_t read_pid(int fd)
 {
 	char text[32];
-	uint64_t pid;
 	ssize_t n = pread(fd, text, sizeof(text), 0);
 
-	if (n <= 0 ||
-		num_parse_u64(slice_trim(slice_of(text, (size_t)n)), &pid) < 0)
-		return 0;
-	return (pid_t)pid;
+	return pg_text_pid(slice_of(text, (size_t)MAX(n, 0)));
 }
 
 static int refuse_lock(int fd, const char *folder, struct fault *f)

@@ -66,7 +66,39 @@ void pg_dir_forget_server(const char *dir);
 /* Has this postmaster written that it takes connections? */
 bool pg_dir_is_ready(const char *dir, pid_t postmaster);
 
-/* ---- pg_log.c: what they say ------------------------------------------- */
+/* ---- pg_text.c: what they say, read ------------------------------------ */
+
+enum {
+	PG_LINE_MAX = 8192, /* bytes of a log line that are looked at */
+};
+
+/* The major version in PG_VERSION; 0: that is none. */
+unsigned pg_text_major(struct slice file);
+
+/* From "postgres (PostgreSQL) 15.20 (Debian ...)"; 0: it is not that. */
+unsigned pg_text_version(struct slice line);
+
+/* The number of a process alone on its line; 0: it is none. */
+pid_t pg_text_pid(struct slice text);
+
+/* postmaster.pid, perhaps cut. */
+struct pg_pid_file {
+	pid_t postmaster; /* 0: none that could be one */
+	bool is_ready;	  /* it takes connections */
+};
+struct pg_pid_file pg_text_pid_file(struct slice file);
+
+/* What is to be remembered of a log that comes in pieces; zeroed is fine. */
+struct pg_words {
+	struct buf line;   /* one that is not yet complete */
+	char error[256];   /* the first since pg_words_reset(), "" when none */
+	bool is_disk_full; /* somebody said so since then */
+};
+void pg_words_feed(struct pg_words *w, struct slice bytes);
+void pg_words_reset(struct pg_words *w);
+void pg_words_deinit(struct pg_words *w);
+
+/* ---- pg_log.c: what they say, kept ------------------------------------- */
 
 /*
  * Standard output and error of all of them go through one pipe into
@@ -79,9 +111,7 @@ struct pg_log {
 	char *path;
 	int file; /* -1: could not be opened */
 	uint64_t size;
-	struct buf line;   /* one that is not yet complete */
-	char error[256];   /* the first since pg_log_reset(), "" when none */
-	bool is_disk_full; /* somebody said so since then */
+	struct pg_words words; /* since pg_log_reset() */
 };
 
 int pg_log_open(struct pg_log *log, struct loop *loop, const char *data_dir);

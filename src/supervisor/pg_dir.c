@@ -17,12 +17,6 @@
 /* Said on the command line of every server that we start. */
 static const char our_mark[] = "cluster_name=howdah";
 
-/* postmaster.pid, "a line each": PostgreSQL, src/include/utils/pidfile.h. */
-enum {
-	PID_LINE = 1,
-	STATUS_LINE = 8
-};
-
 static ssize_t read_file(
 	const char *dir, const char *name, char *text, size_t size)
 {
@@ -72,7 +66,7 @@ int pg_dir_version(const char *dir, unsigned *ret, struct fault *f)
 {
 	char text[32];
 	ssize_t n = read_file(dir, "PG_VERSION", text, sizeof(text));
-	uint64_t major;
+	unsigned major = n > 0 ? pg_text_major(slice_of(text, (size_t)n)) : 0;
 
 	*ret = 0;
 	if (n == -EACCES) {
@@ -81,8 +75,7 @@ int pg_dir_version(const char *dir, unsigned *ret, struct fault *f)
 	}
 	if (n == -ENOENT && access(dir, F_OK) < 0 && errno == ENOENT)
 		return 0;
-	if (n <= 0 || num_parse_u64(slice_trim(slice_of(text, (size_t)n)),
-			      &major) < 0) {
+	if (!major) {
 		fault_set(f, FAULT_NOT_IN_STATE,
 			"%s is there and is not a database%s%s", dir,
 			n < 0 ? ": PG_VERSION: " : "",
@@ -91,7 +84,7 @@ int pg_dir_version(const char *dir, unsigned *ret, struct fault *f)
 			      "HOWDAH_DATA_DIR");
 		return -EINVAL;
 	}
-	*ret = (unsigned)major;
+	*ret = major;
 	return 0;
 }
 
@@ -152,22 +145,13 @@ int pg_dir_finish(const char *new, const char *dir, struct fault *f)
 /* ---- processes ------------------------------------------------------------
  */
 
-static struct slice line_of(struct slice text, unsigned number)
+/* It has two paths in it. A cut or missing one says nothing. */
+static struct pg_pid_file read_pid_file(const char *dir)
 {
-	struct slice line = { 0 };
+	char text[4096];
+	ssize_t n = read_file(dir, "postmaster.pid", text, sizeof(text));
 
-	for (unsigned i = 0; i < number; i++)
-		line = slice_cut(&text, '\n');
-	return slice_trim(line);
-}
-
-static pid_t pid_in_file(struct slice text)
-{
-	uint64_t pid;
-
-	if (num_parse_u64(line_of(text, PID_LINE), &pid) < 0)
-		return 0;
-	return (pid_t)pid;
+	return pg_text_pid_file(slice_of(text, (size_t)MAX(n, 0)));
 }
 
 /* A file of /proc about a process; empty when it has gone. */
@@ -223,16 +207,13 @@ static pid_t find_other(const struct stat *dir, pid_t postmaster)
 
 void pg_dir_users(const char *dir, struct pg_users *ret)
 {
-	char text[512];
 	struct stat st;
-	ssize_t n;
 	pid_t pid;
 
 	*ret = (struct pg_users){ 0 };
 	if (stat(dir, &st) < 0)
 		return;
-	n = read_file(dir, "postmaster.pid", text, sizeof(text));
-	pid = n > 0 ? pid_in_file(slice_of(text, (size_t)n)) : 0;
+	pid = read_pid_file(dir).postmaster;
 	/* A number alone proves nothing: it may be somebody else's by now. */
 	if (pid > 0 && is_server(pid, &st)) {
 		ret->postmaster = pid;
@@ -250,10 +231,7 @@ void pg_dir_forget_server(const char *dir)
 
 bool pg_dir_is_ready(const char *dir, pid_t postmaster)
 {
-	char text[512];
-	ssize_t n = read_file(dir, "postmaster.pid", text, sizeof(text));
-	struct slice file = slice_of(text, (size_t)MAX(n, 0));
+	struct pg_pid_file file = read_pid_file(dir);
 
-	return n > 0 && pid_in_file(file) == postmaster &&
-	       slice_is(line_of(file, STATUS_LINE), "ready");
+	return file.postmaster == postmaster && file.is_ready;
 }

@@ -39,15 +39,6 @@ static int read_version_line(char *program, char *line, size_t size)
 	return -r;
 }
 
-/* From "postgres (PostgreSQL) 15.20 (Debian ...)"; 0 when it is not that. */
-static unsigned parse_version(const char *line)
-{
-	static const char before[] = "(PostgreSQL) ";
-	const char *at = strstr(line, before);
-
-	return at ? (unsigned)strtoul(at + sizeof(before) - 1, NULL, 10) : 0;
-}
-
 /* The version of the programs in a folder; 0 when they are not there. */
 static unsigned version_in(const char *bin)
 {
@@ -59,7 +50,7 @@ static unsigned version_in(const char *bin)
 		return 0;
 	if (read_version_line(postgres, line, sizeof(line)) < 0)
 		return 0;
-	return parse_version(line);
+	return pg_text_version(slice_str(line));
 }
 
 /* ---- the search ------------------------------------------------------- */

@@ -9,42 +9,8 @@
 
 enum {
 	LOG_SIZE_MAX = 10 * 1024 * 1024, /* then a new file is begun */
-	LINE_MAX_LEN = 8192,
 	READS_PER_TURN = 16,
 };
-
-/* What PostgreSQL's programs put in front of the reason they ended for. */
-static const char *const error_marks[] = {
-	"PANIC:", "FATAL:", "ERROR:", "error:", "cannot run "
-};
-
-/* ---- lines -------------------------------------------------------------- */
-
-static void note_error(struct pg_log *log, const char *line)
-{
-	if (strstr(line, strerror(ENOSPC)))
-		log->is_disk_full = true;
-	for (size_t i = 0; !*log->error && i < ARRAY_SIZE(error_marks); i++) {
-		const char *at = strstr(line, error_marks[i]);
-
-		if (at)
-			snprintf(log->error, sizeof(log->error), "%s", at);
-	}
-}
-
-static void take_lines(struct pg_log *log)
-{
-	size_t end;
-
-	while ((end = slice_find(buf_slice(&log->line), '\n')) <
-		log->line.len) {
-		log->line.data[end] = '\0';
-		note_error(log, log->line.data);
-		buf_consume(&log->line, end + 1);
-	}
-	if (log->line.len > LINE_MAX_LEN)
-		buf_consume(&log->line, log->line.len);
-}
 
 /* ---- the file ----------------------------------------------------------- */
 
@@ -96,8 +62,7 @@ static bool read_some(struct pg_log *log)
 	if (n <= 0)
 		return false;
 	write_file(log, slice_of(bytes, (size_t)n));
-	buf_append(&log->line, bytes, (size_t)n);
-	take_lines(log);
+	pg_words_feed(&log->words, slice_of(bytes, (size_t)n));
 	return true;
 }
 
@@ -128,8 +93,7 @@ int pg_log_open(struct pg_log *log, struct loop *loop, const char *data_dir)
 void pg_log_reset(struct pg_log *log)
 {
 	pg_log_drain(log);
-	log->error[0] = '\0';
-	log->is_disk_full = false;
+	pg_words_reset(&log->words);
 }
 
 void pg_log_close(struct pg_log *log)
@@ -140,6 +104,6 @@ void pg_log_close(struct pg_log *log)
 	close(log->pipe[1]);
 	if (log->file >= 0)
 		close(log->file);
-	buf_deinit(&log->line);
+	pg_words_deinit(&log->words);
 	free(log->path);
 }
