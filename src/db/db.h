@@ -94,8 +94,9 @@ bool db_fault_is(const struct db_fault *fault, const char *sqlstate);
 size_t db_rows_count(const struct db_rows *rows);
 int db_rows_columns(const struct db_rows *rows);
 
-/* Borrowed from the rows. The slice's data is NULL for an SQL NULL, the text
- * is then "". */
+/* Borrowed from the rows. The slice's data is NULL for an SQL NULL and for
+ * what there is not: whoever answers may be no PostgreSQL. The text is then
+ * "". */
 struct slice db_rows_slice(const struct db_rows *rows, size_t row, int column);
 const char *db_rows_text(const struct db_rows *rows, size_t row, int column);
 bool db_rows_is_true(const struct db_rows *rows, size_t row, int column);

@@ -21,6 +21,13 @@ struct db {
 	struct db_fault fault;
 };
 
+struct db_rows {
+	PGresult *result;
+};
+
+/* Takes the result. */
+struct db_rows *db_rows_of(PGresult *result);
+
 /* Milliseconds of the monotonic clock. */
 uint64_t db_now(void);
 

@@ -11,10 +11,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-struct db_rows {
-	PGresult *result;
-};
-
 uint64_t db_now(void)
 {
 	struct timespec now;
@@ -212,8 +208,7 @@ int db_query(struct db *db, const char *sql, const char *const *params,
 		PQclear(result);
 		return 0;
 	}
-	*ret_rows = xnew(struct db_rows);
-	(*ret_rows)->result = result;
+	*ret_rows = db_rows_of(result);
 	return 0;
 }
 
@@ -245,6 +240,14 @@ const struct db_fault *db_fault(const struct db *db)
 	return &db->fault;
 }
 
+struct db_rows *db_rows_of(PGresult *result)
+{
+	struct db_rows *rows = xnew(struct db_rows);
+
+	rows->result = result;
+	return rows;
+}
+
 size_t db_rows_count(const struct db_rows *rows)
 {
 	return (size_t)PQntuples(rows->result);
@@ -265,7 +268,9 @@ struct slice db_rows_slice(const struct db_rows *rows, size_t row, int column)
 
 const char *db_rows_text(const struct db_rows *rows, size_t row, int column)
 {
-	return PQgetvalue(rows->result, (int)row, column);
+	const char *text = PQgetvalue(rows->result, (int)row, column);
+
+	return text ? text : "";
 }
 
 bool db_rows_is_true(const struct db_rows *rows, size_t row, int column)

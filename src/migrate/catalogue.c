@@ -6,64 +6,27 @@
 
 #include <stdlib.h>
 
-/* Runs one question of proto/sql/inspect.sql, and keeps its rows. */
-static int ask(struct db *db, const char *name, const char *const *params,
-	struct catalogue *c, const struct db_rows **ret_rows)
+static void read_rights(const struct db_rows *rows, struct catalogue *c)
 {
-	CLEANUP(freep) char *sql = sql_named("inspect", name);
-	struct db_rows *rows;
-	int r;
-
-	check(c->n_rows < ARRAY_SIZE(c->rows));
-	r = db_query(db, sql, params, &rows);
-	if (r)
-		return r;
-	c->rows[c->n_rows++] = rows;
-	*ret_rows = rows;
-	return 0;
-}
-
-static int load_rights(struct db *db, const char *schema, struct catalogue *c)
-{
-	const struct db_rows *rows;
-	int r;
-
-	r = ask(db, "rights", DB_PARAMS(schema), c, &rows);
-	if (r)
-		return r;
 	c->can_create = db_rows_is_true(rows, 0, 0);
 	c->has_pgcrypto = db_rows_is_true(rows, 0, 1);
 	c->can_add_pgcrypto = db_rows_is_true(rows, 0, 2);
-	return 0;
 }
 
-static int load_labels(struct db *db, const char *schema, struct catalogue *c)
+static void read_labels(const struct db_rows *rows, struct catalogue *c)
 {
-	const struct db_rows *rows;
-	size_t n;
-	int r;
+	size_t n = db_rows_count(rows);
 
-	r = ask(db, "labels", DB_PARAMS(schema), c, &rows);
-	if (r)
-		return r;
-	n = db_rows_count(rows);
 	c->labels = xcalloc(n + 1, sizeof(*c->labels));
 	for (size_t i = 0; i < n; i++) {
 		c->type_kind = *db_rows_text(rows, i, 0);
 		if (db_rows_slice(rows, i, 1).data)
 			c->labels[c->n_labels++] = db_rows_text(rows, i, 1);
 	}
-	return 0;
 }
 
-static int load_tables(struct db *db, const char *schema, struct catalogue *c)
+static void read_tables(const struct db_rows *rows, struct catalogue *c)
 {
-	const struct db_rows *rows;
-	int r;
-
-	r = ask(db, "tables", DB_PARAMS(schema, ALL_TABLE_NAMES), c, &rows);
-	if (r)
-		return r;
 	c->n_tables = db_rows_count(rows);
 	c->tables = xcalloc(c->n_tables + 1, sizeof(*c->tables));
 	for (size_t i = 0; i < c->n_tables; i++)
@@ -75,17 +38,10 @@ static int load_tables(struct db *db, const char *schema, struct catalogue *c)
 			.is_hidden = db_rows_is_true(rows, i, 4),
 			.is_barred = db_rows_is_true(rows, i, 5),
 		};
-	return 0;
 }
 
-static int load_columns(struct db *db, const char *schema, struct catalogue *c)
+static void read_columns(const struct db_rows *rows, struct catalogue *c)
 {
-	const struct db_rows *rows;
-	int r;
-
-	r = ask(db, "columns", DB_PARAMS(schema, CHAT_TABLE_NAMES), c, &rows);
-	if (r)
-		return r;
 	c->n_columns = db_rows_count(rows);
 	c->columns = xcalloc(c->n_columns + 1, sizeof(*c->columns));
 	for (size_t i = 0; i < c->n_columns; i++)
@@ -98,17 +54,10 @@ static int load_columns(struct db *db, const char *schema, struct catalogue *c)
 			.def = db_rows_text(rows, i, 5),
 			.is_generated = db_rows_is_true(rows, i, 6),
 		};
-	return 0;
 }
 
-static int load_indexes(struct db *db, const char *schema, struct catalogue *c)
+static void read_indexes(const struct db_rows *rows, struct catalogue *c)
 {
-	const struct db_rows *rows;
-	int r;
-
-	r = ask(db, "indexes", DB_PARAMS(schema, CHAT_TABLE_NAMES), c, &rows);
-	if (r)
-		return r;
 	c->n_indexes = db_rows_count(rows);
 	c->indexes = xcalloc(c->n_indexes + 1, sizeof(*c->indexes));
 	for (size_t i = 0; i < c->n_indexes; i++)
@@ -121,17 +70,10 @@ static int load_indexes(struct db *db, const char *schema, struct catalogue *c)
 			.is_plain = db_rows_is_true(rows, i, 5),
 			.columns = db_rows_text(rows, i, 6),
 		};
-	return 0;
 }
 
-static int load_keys(struct db *db, const char *schema, struct catalogue *c)
+static void read_keys(const struct db_rows *rows, struct catalogue *c)
 {
-	const struct db_rows *rows;
-	int r;
-
-	r = ask(db, "keys", DB_PARAMS(schema, CHAT_TABLE_NAMES), c, &rows);
-	if (r)
-		return r;
 	c->n_keys = db_rows_count(rows);
 	c->keys = xcalloc(c->n_keys + 1, sizeof(*c->keys));
 	for (size_t i = 0; i < c->n_keys; i++)
@@ -145,20 +87,10 @@ static int load_keys(struct db *db, const char *schema, struct catalogue *c)
 			.on_update = *db_rows_text(rows, i, 6),
 			.is_valid = db_rows_is_true(rows, i, 7),
 		};
-	return 0;
 }
 
-static int load_migrations(struct db *db, struct catalogue *c)
+static void read_migrations(const struct db_rows *rows, struct catalogue *c)
 {
-	const struct have_table *table = catalogue_table(c, PRISMA_TABLE);
-	const struct db_rows *rows;
-	int r;
-
-	if (!table || table->is_hidden)
-		return 0;
-	r = ask(db, "migrations", NULL, c, &rows);
-	if (r)
-		return r;
 	c->n_migrations = db_rows_count(rows);
 	c->migrations = xcalloc(c->n_migrations + 1, sizeof(*c->migrations));
 	for (size_t i = 0; i < c->n_migrations; i++)
@@ -167,22 +99,62 @@ static int load_migrations(struct db *db, struct catalogue *c)
 			.is_applied = db_rows_is_true(rows, i, 1),
 			.is_failed = db_rows_is_true(rows, i, 2),
 		};
-	return 0;
+}
+
+/* What is asked, in this order; tables is the second parameter. */
+static const struct {
+	const char *question;
+	const char *tables;
+	void (*read)(const struct db_rows *rows, struct catalogue *c);
+} asked[] = {
+	[CATALOGUE_RIGHTS] = { "rights", NULL, read_rights },
+	[CATALOGUE_LABELS] = { "labels", NULL, read_labels },
+	[CATALOGUE_TABLES] = { "tables", ALL_TABLE_NAMES, read_tables },
+	[CATALOGUE_COLUMNS] = { "columns", CHAT_TABLE_NAMES, read_columns },
+	[CATALOGUE_INDEXES] = { "indexes", CHAT_TABLE_NAMES, read_indexes },
+	[CATALOGUE_KEYS] = { "keys", CHAT_TABLE_NAMES, read_keys },
+	[CATALOGUE_MIGRATIONS] = { "migrations", NULL, read_migrations },
+};
+
+void catalogue_read(
+	struct catalogue *c, enum catalogue_part part, struct db_rows *rows)
+{
+	check(part < CATALOGUE_PARTS && !c->rows[part]);
+	c->rows[part] = rows;
+	asked[part].read(rows, c);
+}
+
+/* Runs one question of proto/sql/inspect.sql, and keeps its rows. */
+static int load(struct db *db, const char *schema, enum catalogue_part part,
+	struct catalogue *c)
+{
+	CLEANUP(freep)
+	char *sql = sql_named("inspect", asked[part].question);
+	struct db_rows *rows;
+	int r;
+
+	r = db_query(db, sql,
+		part == CATALOGUE_MIGRATIONS
+			? NULL
+			: DB_PARAMS(schema, asked[part].tables),
+		&rows);
+	if (!r)
+		catalogue_read(c, part, rows);
+	return r;
 }
 
 int catalogue_load(struct db *db, const char *schema, struct catalogue *ret)
 {
-	typedef int load_fn(struct db *, const char *, struct catalogue *);
-	static load_fn *const loads[] = { load_rights, load_labels, load_tables,
-		load_columns, load_indexes, load_keys };
+	const struct have_table *prisma;
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(loads); i++) {
-		int r = loads[i](db, schema, ret);
-
-		if (r)
-			return r;
-	}
-	return load_migrations(db, ret);
+	for (enum catalogue_part part = 0; !r && part < CATALOGUE_MIGRATIONS;
+		part++)
+		r = load(db, schema, part, ret);
+	prisma = catalogue_table(ret, PRISMA_TABLE);
+	if (!r && prisma && !prisma->is_hidden)
+		r = load(db, schema, CATALOGUE_MIGRATIONS, ret);
+	return r;
 }
 
 void catalogue_deinit(struct catalogue *c)
@@ -193,7 +165,7 @@ void catalogue_deinit(struct catalogue *c)
 	free(c->indexes);
 	free(c->keys);
 	free(c->migrations);
-	for (size_t i = 0; i < c->n_rows; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(c->rows); i++)
 		db_rows_destroy(c->rows[i]);
 	*c = (struct catalogue){ 0 };
 }

@@ -170,15 +170,16 @@ static void renew_key(const struct have_key *key, enum finding_grade grade,
 static void validate_key(const struct catalogue *have,
 	const struct chat_key *want, const struct have_key *key, struct plan *p)
 {
+	CLEANUP(buf_deinit) struct buf name = { 0 };
 	struct finding *f = plan_add(p, FINDING_NOTE, want->table,
 		"foreign key \"%s\" was never validated", key->name);
 
 	f->guard = orphans_question(have, want);
 	f->guard_what = xasprintf(
 		"%s: rows of \"%s\" point at nothing", f->what, want->table);
-	plan_step(p, PLAN_KEYS,
-		"ALTER TABLE \"%s\" VALIDATE CONSTRAINT \"%s\";", want->table,
-		key->name);
+	db_put_name(&name, key->name);
+	plan_step(p, PLAN_KEYS, "ALTER TABLE \"%s\" VALIDATE CONSTRAINT %.*s;",
+		want->table, (int)name.len, name.data);
 }
 
 static void diff_key(const struct catalogue *have, const struct chat_key *want,

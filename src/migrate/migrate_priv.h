@@ -147,6 +147,18 @@ struct have_migration {
 	bool is_failed; /* began and neither ended nor given up */
 };
 
+/* What proto/sql/inspect.sql asks. */
+enum catalogue_part {
+	CATALOGUE_RIGHTS,
+	CATALOGUE_LABELS,
+	CATALOGUE_TABLES,
+	CATALOGUE_COLUMNS,
+	CATALOGUE_INDEXES,
+	CATALOGUE_KEYS,
+	CATALOGUE_MIGRATIONS,
+	CATALOGUE_PARTS
+};
+
 /* Zeroed is an empty schema. The texts are borrowed from rows. */
 struct catalogue {
 	bool can_create; /* this role, in the schema */
@@ -165,9 +177,12 @@ struct catalogue {
 	size_t n_keys;
 	struct have_migration *migrations;
 	size_t n_migrations;
-	struct db_rows *rows[8];
-	size_t n_rows;
+	struct db_rows *rows[CATALOGUE_PARTS];
 };
+
+/* Takes the rows of one question, each once. */
+void catalogue_read(
+	struct catalogue *c, enum catalogue_part part, struct db_rows *rows);
 
 /* Reads a schema, which has to be the search_path. 0 or a DB_E_. */
 int catalogue_load(struct db *db, const char *schema, struct catalogue *ret);
