@@ -1,5 +1,5 @@
-/* src/wire/pg: any bytes as an error, as the values of a row, and as what a
- * server writes: that reads as it was said. */
+/* src/wire/pg: any bytes as an error, a parameter, the values of a row, and
+ * as what a server writes: that reads as it was said. */
 #include <stdlib.h>
 
 #include "wire/pg/pg.h"
@@ -22,6 +22,17 @@ static void read_error(struct slice body)
 		check(!value.data[value.len]);
 		check(slice_find(value, '\0') == value.len);
 	}
+}
+
+static void read_parameter(struct slice body)
+{
+	CLEANUP(buf_deinit) struct buf again = { 0 };
+	struct slice name, value;
+
+	if (!pg_parameter_read(body, &name, &value))
+		return;
+	pg_put_parameter(&again, name, value);
+	check(slice_equal(slice_from(buf_slice(&again), PG_HEAD), body));
 }
 
 static void read_row(struct slice body)
@@ -55,6 +66,7 @@ static void write_fault(struct slice input)
 	fault_hint(&f, "%.*s", (int)input.len, input.data ? input.data : "");
 	pg_put_fault(&message, "ERROR", &f);
 	body = slice_from(buf_slice(&message), PG_HEAD);
+	check(pg_error_is_good(body) == (f.text[0] != '\0'));
 	check(slice_is(pg_error_field(body, 'C'), "22023"));
 	check(slice_is(pg_error_field(body, 'M'), f.text));
 	check(slice_is(pg_error_field(body, 'D'), f.detail));
@@ -67,6 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct slice body = slice_of(copy, len);
 
 	read_error(body);
+	if (pg_error_is_good(body))
+		check(pg_error_field(body, 'C').len == 5);
+	read_parameter(body);
 	read_row(body);
 	write_fault(body);
 	return 0;

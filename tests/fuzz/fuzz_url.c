@@ -1,5 +1,5 @@
-/* src/config/url.c, conninfo.c: any bytes as a connection URL. What is taken
- * reads the same once more. */
+/* src/config/url.c, conninfo.c, demands.c: any bytes as a connection URL.
+ * What is taken reads the same once more. */
 #include <stdlib.h>
 
 #include "config/config_priv.h"
@@ -18,7 +18,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	}
 	check(u.n_hosts > 0);
+	if (demands_check(&u, &f) < 0)
+		check(f.text[0]);
 	upstream_copy(&u, &copy);
+	check(copy.auth == u.auth);
 	for (size_t i = 0; i < u.n_hosts; i++) {
 		check(u.hosts[i].port != 0);
 		check(*u.hosts[i].host || *u.hosts[i].hostaddr);

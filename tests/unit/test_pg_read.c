@@ -342,6 +342,45 @@ static void test_error_fields(void **state)
 	}
 }
 
+/* Cut anywhere it is none, nor with anything behind its end. */
+static void test_good_errors(void **state)
+{
+	static const struct slice bad[] = {
+		SLICE("SERROR\0C42P01\0Mno\0\0\0"),
+		SLICE("SERROR\0C42P01\0Mno\0\0Hnever\0"),
+		SLICE("SERROR\0C42P0\0Mno\0\0"),
+		SLICE("SERROR\0C42P011\0Mno\0\0"),
+		SLICE("SERROR\0C42p01\0Mno\0\0"),
+		SLICE("SERROR\0C42P01\0M\0\0"),
+		SLICE("S\0C42P01\0Mno\0\0"),
+		SLICE("C42P01\0Mno\0\0"),
+		SLICE("\0"),
+	};
+	struct slice whole = SLICE("SERROR\0C42P01\0Mno\0\0");
+
+	(void)state;
+	each_cut (cut, whole)
+		assert_int_equal(pg_error_is_good(cut), cut.len == whole.len);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(pg_error_is_good(bad[i]));
+}
+
+static void test_parameter(void **state)
+{
+	struct slice whole = SLICE("TimeZone\0UTC\0"), name, value;
+
+	(void)state;
+	each_cut (cut, whole)
+		assert_int_equal(pg_parameter_read(cut, &name, &value),
+			cut.len == whole.len);
+	assert_true(pg_parameter_read(whole, &name, &value));
+	assert_text(name, "TimeZone");
+	assert_text(value, "UTC");
+	assert_true(pg_parameter_read(SLICE("a\0\0"), &name, &value));
+	assert_false(pg_parameter_read(SLICE("\0a\0"), &name, &value));
+	assert_false(pg_parameter_read(SLICE("a\0b\0\0"), &name, &value));
+}
+
 static void test_rows(void **state)
 {
 	struct slice whole = SLICE("\0\0\0\3one\xff\xff\xff\xff\0\0\0\0");
@@ -406,6 +445,8 @@ int main(void)
 		cmocka_unit_test(test_bind_names),
 		cmocka_unit_test(test_target),
 		cmocka_unit_test(test_error_fields),
+		cmocka_unit_test(test_good_errors),
+		cmocka_unit_test(test_parameter),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_row_lengths_that_lie),
 	};
