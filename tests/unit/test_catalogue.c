@@ -45,8 +45,9 @@ static void read_part(struct catalogue *c, enum catalogue_part part,
 static const char *const rights[][COLUMNS] = { { "t", "f", "t" } };
 static const char *const labels[][COLUMNS] = { { "e", "run" }, { "e", "-" },
 	{ "e", "tool" } };
-static const char *const tables[][COLUMNS] = { { "User", "r", "ann", "t" },
-	{ "_prisma_migrations", "v", "-", "maybe" } };
+static const char *const tables[][COLUMNS] = { { "User", "r", "ann", "t", "f",
+						       "t" },
+	{ "_prisma_migrations", "v", "-", "maybe", "t", "-" } };
 static const char *const columns[][COLUMNS] = { { "User", "id", "text", "text",
 							"t", "-", "f" },
 	{ "User", "a\"b", "timestamp(3) without time zone",
@@ -83,11 +84,13 @@ static void test_whole(void **state)
 	assert_int_equal(c.type_kind, 'e');
 	assert_int_equal(c.n_labels, 2);
 	assert_string_equal(c.labels[1], "tool");
-	read_part(&c, CATALOGUE_TABLES, tables, 2, 4);
+	read_part(&c, CATALOGUE_TABLES, tables, 2, 6);
 	assert_true(catalogue_table(&c, "User")->is_ours);
 	assert_int_equal(catalogue_table(&c, PRISMA_TABLE)->kind, 'v');
 	assert_string_equal(catalogue_table(&c, PRISMA_TABLE)->owner, "");
 	assert_false(catalogue_table(&c, PRISMA_TABLE)->is_ours);
+	assert_true(catalogue_table(&c, PRISMA_TABLE)->is_hidden);
+	assert_true(catalogue_table(&c, "User")->is_barred);
 	assert_null(catalogue_table(&c, "user"));
 	read_part(&c, CATALOGUE_COLUMNS, columns, 2, 7);
 	assert_true(catalogue_column(&c, "User", "id")->is_not_null);
@@ -117,7 +120,7 @@ static void test_columns_cut(void **state)
 			continue;
 		read_part(&c, CATALOGUE_RIGHTS, rights, 1, MIN(n, 3));
 		read_part(&c, CATALOGUE_LABELS, labels, 3, MIN(n, 2));
-		read_part(&c, CATALOGUE_TABLES, tables, 2, MIN(n, 4));
+		read_part(&c, CATALOGUE_TABLES, tables, 2, MIN(n, 6));
 		read_part(&c, CATALOGUE_COLUMNS, columns, 2, MIN(n, 7));
 		read_part(&c, CATALOGUE_INDEXES, indexes, 1, MIN(n, 7));
 		read_part(&c, CATALOGUE_KEYS, keys, 1, n);
