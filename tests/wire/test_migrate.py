@@ -49,7 +49,7 @@ def test_prismas_record(database):
     database.call("migrate")
     rows = database.rows(
         "SELECT migration_name, checksum, applied_steps_count, logs, "
-        "rolled_back_at, finished_at >= started_at, length(id) "
+        "rolled_back_at, finished_at = started_at, length(id) "
         "FROM _prisma_migrations ORDER BY started_at")
     assert rows == [(name, checksum, 1, None, None, True, 36)
                     for name, checksum in prisma_schema.MIGRATIONS.items()]
