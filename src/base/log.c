@@ -102,7 +102,7 @@ bool log_limit_rest(struct log_limit *limit, uint32_t *ret_held)
 	return true;
 }
 
-/* ---- text ------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------- */
 
 /* One character of a quoted value. What would break the value in either
  * format is escaped, and what a terminal would obey; clients choose some of
@@ -183,7 +183,7 @@ static void put_json(struct buf *line, enum log_level level,
 	buf_append_str(line, "}\n");
 }
 
-/* ---- out ------------------------------------------------------------- */
+/* ---- out -------------------------------------------------------------- */
 
 void log_open(void)
 {

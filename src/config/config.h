@@ -16,7 +16,7 @@
  */
 #include "base/base.h"
 
-/* ---- options -------------------------------------------------------- */
+/* ---- options ---------------------------------------------------------- */
 
 enum option_type {
 	OPTION_FLAG,
@@ -83,7 +83,7 @@ typedef char *option_TEXT;
 typedef char *option_SECRET;
 typedef char *option_CHOICE; /* one of the row's words, as the row has it */
 
-/* ---- listeners ------------------------------------------------------ */
+/* ---- listeners -------------------------------------------------------- */
 
 /*
  * "host:port", "[::1]:6432", ":6432" (all addresses), "unix:/path" or "off",
@@ -115,7 +115,7 @@ struct endpoints {
 /* "127.0.0.1:6432", "[::1]:6432", "unix:/path". */
 void endpoint_put(struct buf *b, const struct endpoint *e);
 
-/* ---- the server behind the first door ------------------------------- */
+/* ---- the server behind the first door --------------------------------- */
 
 enum {
 	UPSTREAM_AUTH_NR_START_ = -1,
@@ -212,7 +212,7 @@ struct door_plan {
 void plan_client(const struct door_plan *p, const struct upstream *server,
 	struct upstream *ret);
 
-/* ---- the whole ------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------- */
 
 struct config {
 #define OPTION(field, variable, type, def, min, max, when, what)               \

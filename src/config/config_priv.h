@@ -193,8 +193,7 @@ void plan_copy(const struct door_plan *from, struct door_plan *ret);
 int rules_check(const struct config *c, struct buf *ret_problems,
 	struct buf *ret_warnings);
 
-/* ---- loading (flag.c, load.c, config.c)
- * ----------------------------------------- */
+/* ---- loading (flag.c, load.c, config.c) ------------------------------- */
 
 struct flags {
 	const char *value[OPTION_ID_END]; /* borrowed; NULL: not given */

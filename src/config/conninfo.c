@@ -110,7 +110,7 @@ static int refuse(struct fault *f, const char *text)
 	return -EINVAL;
 }
 
-/* ---- name=value ... ---------------------------------------------------- */
+/* ---- name=value ... --------------------------------------------------- */
 
 static bool is_blank(char c)
 {
@@ -197,7 +197,7 @@ int conninfo_read(struct slice text, struct upstream *u, struct fault *f)
 	}
 }
 
-/* ---- what both have in common ------------------------------------------ */
+/* ---- what both have in common ----------------------------------------- */
 
 static int check_words(const struct upstream *u, struct fault *f)
 {

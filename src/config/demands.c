@@ -47,7 +47,7 @@ static int check_taken(const struct upstream *u, struct fault *f)
 	return 0;
 }
 
-/* ---- require_auth ------------------------------------------------------- */
+/* ---- require_auth ----------------------------------------------------- */
 
 struct method {
 	const char *word;
@@ -124,7 +124,7 @@ static int check_auth(const struct upstream *u, struct fault *f)
 	return 0;
 }
 
-/* ---- TLS ---------------------------------------------------------------- */
+/* ---- TLS -------------------------------------------------------------- */
 
 static bool is_set(const char *text)
 {
@@ -179,7 +179,7 @@ static int check_tls(const struct upstream *u, struct fault *f)
 	return 0;
 }
 
-/* ---- numbers ------------------------------------------------------------ */
+/* ---- numbers ---------------------------------------------------------- */
 
 /* libpq takes negative ones for the system's default. */
 static bool is_number(const char *text)

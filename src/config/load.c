@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* ---- the .env file ------------------------------------------------------ */
+/* ---- the .env file ---------------------------------------------------- */
 
 /* One byte more than is allowed tells that there is more. */
 static int read_all(int fd, struct buf *ret)
@@ -49,7 +49,7 @@ static int read_env_file(const char *path, bool may_be_missing, struct env *env,
 	return -EINVAL;
 }
 
-/* ---- one option after another ------------------------------------------- */
+/* ---- one option after another ----------------------------------------- */
 
 struct loading {
 	struct flags flags;
@@ -172,7 +172,7 @@ int config_read(const struct config_sources *sources, struct env *env,
 	return r;
 }
 
-/* ---- what they come to --------------------------------------------------- */
+/* ---- what they come to ------------------------------------------------ */
 
 static int load_endpoints(const struct config *c, enum option_id id,
 	struct endpoints *ret, struct buf *problems)

@@ -21,7 +21,7 @@ struct stream;
 struct tls;
 struct tls_context;
 
-/* ---- the loop -------------------------------------------------------- */
+/* ---- the loop --------------------------------------------------------- */
 
 struct loop *loop_create(void);
 
@@ -53,7 +53,7 @@ uint64_t loop_clock_us(void);
 typedef void turn_hook_fn(void *owner);
 void loop_on_turn(struct loop *loop, turn_hook_fn *fn, void *owner);
 
-/* ---- timers ---------------------------------------------------------- */
+/* ---- timers ----------------------------------------------------------- */
 
 struct timer;
 typedef void timer_fn(struct timer *timer);
@@ -94,7 +94,7 @@ struct work {
 
 void work_run(struct work *work, struct loop *loop, work_fn *fn, work_fn *done);
 
-/* ---- streams --------------------------------------------------------- */
+/* ---- streams ---------------------------------------------------------- */
 
 enum {
 	STREAM_READ_MAX = 64 * 1024, /* bytes one turn takes from one socket */
@@ -230,7 +230,7 @@ void stream_finish(struct stream *s);
 /* Closes now; output that has not left is lost. Twice is fine. */
 void stream_close(struct stream *s);
 
-/* ---- TLS ------------------------------------------------------------- */
+/* ---- TLS -------------------------------------------------------------- */
 
 /*
  * TLS 1.2 and later, without renegotiation. What is asked for a file: PEM,
@@ -319,7 +319,7 @@ void tls_peer_name(const struct stream *s, char *name, size_t size);
 const char *tls_version(const struct stream *s);
 const char *tls_cipher(const struct stream *s);
 
-/* ---- listening, connecting ------------------------------------------- */
+/* ---- listening, connecting -------------------------------------------- */
 
 /* Room for "[address]:port" or "unix:path". */
 enum {
@@ -407,7 +407,7 @@ void socket_be_patient(int fd, const struct socket_patience *p);
 /* Who is at the other end of a unix socket. A negative errno on failure. */
 int socket_peer_uid(int fd, unsigned *ret_uid);
 
-/* ---- between processes ----------------------------------------------- */
+/* ---- between processes ------------------------------------------------ */
 
 /* A descriptor (signalfd, eventfd, seqpacket socket) that becomes readable.
  * It stays the owner's; fn reads it. */

@@ -73,7 +73,7 @@ void stream_write_wire(struct stream *s, struct slice bytes);
 /* The stream speaks TLS from the end of this turn on. */
 void stream_attach_tls(struct stream *s, struct tls *tls);
 
-/* ---- TLS ------------------------------------------------------------- */
+/* ---- TLS -------------------------------------------------------------- */
 
 struct x509_st;
 

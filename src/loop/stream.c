@@ -90,7 +90,7 @@ void stream_set_limit(struct stream *s, size_t limit)
 	poll_lazily(s);
 }
 
-/* ---- from the output to the socket ----------------------------------- */
+/* ---- from the output to the socket ------------------------------------ */
 
 /* The end of the turn flushes, unless the socket's own word is awaited. */
 static void make_dirty(struct stream *s)
@@ -158,7 +158,7 @@ static void write_output(struct stream *s)
 	}
 }
 
-/* ---- reading --------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------- */
 
 /* Puts bytes behind those kept already. The room grows with what came, never
  * with what somebody announced. */
@@ -347,7 +347,7 @@ void stream_resume(struct stream *s)
 	poll_lazily(s);
 }
 
-/* ---- writing --------------------------------------------------------- */
+/* ---- writing ---------------------------------------------------------- */
 
 void stream_write(struct stream *s, const void *data, size_t len)
 {
@@ -478,7 +478,7 @@ static void on_stream_ready(uv_poll_t *poll, int status, int events)
 		poll_lazily(s);
 }
 
-/* ---- ending ---------------------------------------------------------- */
+/* ---- ending ----------------------------------------------------------- */
 
 void stream_finish(struct stream *s)
 {

@@ -16,7 +16,7 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 
-/* ---- OpenSSL's end of the pipe --------------------------------------- */
+/* ---- OpenSSL's end of the pipe ---------------------------------------- */
 
 static int on_bio_read(BIO *bio, char *data, int size)
 {
@@ -64,7 +64,7 @@ BIO_METHOD *tls_bio_create(void)
 	return bio;
 }
 
-/* ---- life ------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------- */
 
 static struct tls *tls_create(struct stream *s, struct tls_context *ctx)
 {
@@ -115,7 +115,7 @@ void stream_secure_client(
 	stream_attach_tls(s, tls);
 }
 
-/* ---- work ------------------------------------------------------------ */
+/* ---- work ------------------------------------------------------------- */
 
 void tls_fail(struct tls *tls, const char *why)
 {

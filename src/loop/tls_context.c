@@ -72,7 +72,7 @@ static void context_unrefp(struct tls_context **ctx)
 	tls_context_unref(*ctx);
 }
 
-/* ---- files ----------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------ */
 
 /* Says that a file cannot be used, with OpenSSL's reason. */
 static int file_fault(struct fault *f, const char *what, const char *file)
@@ -183,7 +183,7 @@ static int load_authorities(SSL_CTX *ssl, const char *file, struct fault *f)
 	return 0;
 }
 
-/* ---- both sides ------------------------------------------------------ */
+/* ---- both sides ------------------------------------------------------- */
 
 static struct tls_context *context_create(const SSL_METHOD *method)
 {
@@ -220,7 +220,7 @@ void tls_context_unref(struct tls_context *ctx)
 	free(ctx);
 }
 
-/* ---- server ---------------------------------------------------------- */
+/* ---- server ----------------------------------------------------------- */
 
 /* Direct TLS has no other way to tell our protocol from the next one's, so a
  * client that names none is turned away (PostgreSQL 17 does, too). The ALPN
@@ -339,7 +339,7 @@ struct tls_context *tls_context_server(const char *cert, const char *key,
 	return TAKE(ctx);
 }
 
-/* ---- client ---------------------------------------------------------- */
+/* ---- client ----------------------------------------------------------- */
 
 static const struct mode *mode_find(const char *name, struct fault *f)
 {

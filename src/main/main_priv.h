@@ -24,16 +24,14 @@ struct command {
 command_fn command_serve, command_migrate, command_check, command_uninstall,
 	command_help;
 
-/* ---- help.c ---------------------------------------------------------------
- */
+/* ---- help.c ----------------------------------------------------------- */
 
 void help_print(FILE *out);
 
 /* "howdah: there is no command ..., did you mean ..." */
 void help_unknown(const char *name);
 
-/* ---- settings.c ------------------------------------------------------------
- */
+/* ---- settings.c ------------------------------------------------------- */
 
 /* Takes "--name" out of the arguments; true when it was there. */
 bool args_take(char **args, const char *name);

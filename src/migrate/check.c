@@ -81,7 +81,7 @@ static void say_url(struct doctor *d, const char *todo, const char *what)
 	say(d, CHECK_FAIL, text, "%s", what);
 }
 
-/* ---- configuration --------------------------------------------------- */
+/* ---- configuration ---------------------------------------------------- */
 
 static void say_lines(struct doctor *d, enum verdict v, struct slice lines)
 {
@@ -102,7 +102,7 @@ static void check_configuration(struct doctor *d)
 		say(d, CHECK_OK, NULL, "configuration");
 }
 
-/* ---- the way to the server ------------------------------------------- */
+/* ---- the way to the server -------------------------------------------- */
 
 static const char *const stages[] = {
 	[DB_RESOLVE] = "host name",
@@ -319,7 +319,7 @@ static void check_budget(struct doctor *d)
 	judge_budget(d, room, used, db_rows_text(rows, 0, 2));
 }
 
-/* ---- the chat tables --------------------------------------------------- */
+/* ---- the chat tables -------------------------------------------------- */
 
 static void judge_rights(
 	struct doctor *d, const struct catalogue *c, size_t n_missing)
@@ -435,7 +435,7 @@ static void check_tables(struct doctor *d)
 		judge_indexes(d, own);
 }
 
-/* ---- clients ------------------------------------------------------------ */
+/* ---- clients ---------------------------------------------------------- */
 
 /* They come to the server under their own name, with their own password. */
 static void check_client(struct doctor *d)
@@ -459,7 +459,7 @@ static void check_client(struct doctor *d)
 	say_fault(d, &run.fault, "clients", todo);
 }
 
-/* ---- the whole --------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------- */
 
 static void examine(struct doctor *d)
 {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- indexes -------------------------------------------------------- */
+/* ---- indexes ---------------------------------------------------------- */
 
 static bool index_serves(
 	const struct have_index *have, const struct chat_index *want)
@@ -72,7 +72,7 @@ void diff_indexes(
 	}
 }
 
-/* ---- foreign keys --------------------------------------------------- */
+/* ---- foreign keys ----------------------------------------------------- */
 
 static bool key_is_on(const struct have_key *have, const struct chat_key *want)
 {

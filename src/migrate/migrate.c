@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-/* ---- planning ------------------------------------------------------- */
+/* ---- planning --------------------------------------------------------- */
 
 static int ask_database(void *user, const char *sql, bool *ret_yes)
 {
@@ -38,7 +38,7 @@ static int make_plan(struct run *run, struct catalogue *c, struct plan *p)
 	return r ? run_fail(run, "reading the catalogue") : 0;
 }
 
-/* ---- judging -------------------------------------------------------- */
+/* ---- judging ---------------------------------------------------------- */
 
 static int tell_schema_right(const struct run *run)
 {
@@ -103,7 +103,7 @@ static int judge(
 	return is_repair ? check_owners(run, c) : 0;
 }
 
-/* ---- running -------------------------------------------------------- */
+/* ---- running ---------------------------------------------------------- */
 
 static int run_step(void *user, const struct step *s)
 {
@@ -199,7 +199,7 @@ static int run_plan(
 	return r ? r : commit(run, plan_count_due(p, is_repair));
 }
 
-/* ---- the whole ------------------------------------------------------ */
+/* ---- the whole -------------------------------------------------------- */
 
 static int begin(struct run *run)
 {

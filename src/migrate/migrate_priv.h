@@ -16,7 +16,7 @@ enum {
 	OLDEST_SERVER = 130000,
 };
 
-/* ---- sql.c: the files of proto/sql -------------------------------- */
+/* ---- sql.c: the files of proto/sql ------------------------------------ */
 
 /* One file, compiled in; generated from proto/sql (src/CMakeLists.txt). */
 struct sql_file {
@@ -43,7 +43,7 @@ bool sql_next(struct slice *script, struct sql_statement *ret);
  * free. */
 char *sql_named(const char *file, const char *name);
 
-/* ---- chat.c: proto/chat.def --------------------------------------- */
+/* ---- chat.c: proto/chat.def ------------------------------------------- */
 
 struct chat_table {
 	const char *name;
@@ -99,7 +99,7 @@ extern const size_t n_chat_migrations;
 #define CHAT_TABLE_NAMES "{User,Thread,Step,Element,Feedback}"
 #define ALL_TABLE_NAMES	 "{User,Thread,Step,Element,Feedback," PRISMA_TABLE "}"
 
-/* ---- catalogue.c: what a database has ------------------------------ */
+/* ---- catalogue.c: what a database has --------------------------------- */
 
 struct have_table {
 	const char *name;
@@ -193,7 +193,7 @@ const struct have_table *catalogue_table(
 const struct have_column *catalogue_column(
 	const struct catalogue *c, const char *table, const char *name);
 
-/* ---- plan.c: differences and what to do about them ----------------- */
+/* ---- plan.c: differences and what to do about them -------------------- */
 
 enum finding_grade {
 	FINDING_EXTRA,	 /* left alone */
@@ -283,7 +283,7 @@ void diff_keys(
 bool diff_is_converted(
 	const struct catalogue *have, const char *table, const char *column);
 
-/* ---- run.c: one run of a subcommand -------------------------------- */
+/* ---- run.c: one run of a subcommand ----------------------------------- */
 
 struct run {
 	const struct upstream *upstream;       /* borrowed */
@@ -338,7 +338,7 @@ char *run_one_line(const char *sql);
 /* A connection beside run->db, or to another database. 0 or a DB_E_. */
 int run_connect(struct run *run, const char *dbname, struct db **ret_db);
 
-/* ---- report.c, lock.c, database.c, pooler.c ------------------------- */
+/* ---- report.c, lock.c, database.c, pooler.c --------------------------- */
 
 /* The findings of this grade and the worse ones. */
 void report_findings(

@@ -96,7 +96,7 @@ void backend_lend(
 	b->tenant = tenant;
 }
 
-/* ---- what it owes ------------------------------------------------------ */
+/* ---- what it owes ----------------------------------------------------- */
 
 static void replies_grow(struct backend *b)
 {
@@ -143,7 +143,7 @@ void backend_unexpect(struct backend *b)
 	b->replies.len--;
 }
 
-/* ---- what is prepared on it -------------------------------------------- */
+/* ---- what is prepared on it ------------------------------------------- */
 
 static bool prepared_equal(const struct table_node *node, const void *key)
 {
@@ -230,7 +230,7 @@ struct statement *backend_evictee(struct backend *b)
 	return backend_any_prepared(b);
 }
 
-/* ---- its stream --------------------------------------------------------- */
+/* ---- its stream ------------------------------------------------------- */
 
 static struct backend *of_stream(struct stream *s)
 {
@@ -348,8 +348,7 @@ void backend_close(struct backend *b)
 		stream_close(&b->stream);
 }
 
-/* ---- while nobody has it --------------------------------------------------
- */
+/* ---- while nobody has it ---------------------------------------------- */
 
 /* What a server may say of itself while nobody asks; the rest would be taken
  * for an answer to the next one's question. */

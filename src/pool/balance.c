@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* ---- choosing ------------------------------------------------------------ */
+/* ---- choosing --------------------------------------------------------- */
 
 enum {
 	LOOK_AT = 32, /* idle backends compared for the best fit */
@@ -167,7 +167,7 @@ void lease_cancel(struct lease *l)
 	pool_touch(l->flavour->pool);
 }
 
-/* ---- opening ------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------- */
 
 static uint32_t pool_count_state(struct pool *pool, enum backend_state state)
 {
@@ -327,8 +327,7 @@ static void open_reserve(struct pool *pool, uint64_t now)
 		open_one(l->flavour, true);
 }
 
-/* ---- handing over ----------------------------------------------------------
- */
+/* ---- handing over ----------------------------------------------------- */
 
 static struct lease *next_served(struct pool *pool, struct backend **ret_b)
 {
@@ -388,8 +387,7 @@ static void hand_over_scattered(struct pool *pool)
 	l->done(l, list_entry(idle, struct backend, link), NULL);
 }
 
-/* ---- between workers -------------------------------------------------------
- */
+/* ---- between workers -------------------------------------------------- */
 
 static uint32_t fair_share(const struct pools *pools)
 {
@@ -462,8 +460,7 @@ void pool_balance(struct pool *pool)
 	ask_others(pool);
 }
 
-/* ---- coming and going ------------------------------------------------------
- */
+/* ---- coming and going ------------------------------------------------- */
 
 static void fail_lease(struct lease *l, const struct lease_error *error)
 {
@@ -573,8 +570,7 @@ void pool_release(struct backend *b)
 		pool_touch(b->pool);
 }
 
-/* ---- time ------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------- */
 
 /* Waited too long: what those do who have the server connections. */
 static void wait_fault(struct pool *pool, struct fault *f)

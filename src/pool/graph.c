@@ -66,7 +66,7 @@ struct graph {
 	bool is_bad; /* too much, or no row of ours */
 };
 
-/* ---- life ---------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------- */
 
 static sql_stored_fn on_word, on_setting;
 
@@ -115,8 +115,7 @@ static void count_part(struct graph *g)
 	g->is_bad |= ++g->n_parts > GRAPH_PARTS;
 }
 
-/* ---- nodes and edges ------------------------------------------------------
- */
+/* ---- nodes and edges -------------------------------------------------- */
 
 static bool id_equal(const struct table_node *at, const void *key)
 {
@@ -213,8 +212,7 @@ static void node_raise(
 	g->waiting = n;
 }
 
-/* ---- bodies ---------------------------------------------------------------
- */
+/* ---- bodies ----------------------------------------------------------- */
 
 static void on_word(void *ctx, struct slice word)
 {
@@ -270,8 +268,7 @@ static void body_begin(struct graph *g, struct node *n, struct slice language)
 	sql_stored_begin(&g->stored);
 }
 
-/* ---- rows ------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------- */
 
 struct graph_row {
 	struct slice kind, id, ref, mode, text;
@@ -352,8 +349,7 @@ bool graph_add(struct graph *g, struct slice body)
 	return !g->is_bad;
 }
 
-/* ---- the result ------------------------------------------------------------
- */
+/* ---- the result ------------------------------------------------------- */
 
 static void follow(struct graph *g, const struct node *n, const struct edge *e)
 {

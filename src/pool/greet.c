@@ -43,7 +43,7 @@ void login_key(struct login *l, struct slice data)
 	buf_append_slice(&l->backend->key, reader_bytes(&r, reader_left(&r)));
 }
 
-/* ---- target_session_attrs ----------------------------------------------- */
+/* ---- target_session_attrs --------------------------------------------- */
 
 static bool is_on(const struct login *l, const char *name)
 {
@@ -91,7 +91,7 @@ static bool is_wanted(struct login *l)
 	return false;
 }
 
-/* ---- the end ------------------------------------------------------------ */
+/* ---- the end ---------------------------------------------------------- */
 
 void login_ready(struct login *l, struct slice data)
 {

@@ -53,7 +53,7 @@ _Static_assert(ARRAY_SIZE(rows) == LOGIN_STATES, "one row per state");
 
 static const struct backend_ops login_ops;
 
-/* ---- ending ------------------------------------------------------------- */
+/* ---- ending ----------------------------------------------------------- */
 
 static void login_part_closed(struct login *l)
 {
@@ -142,7 +142,7 @@ void login_enter(struct login *l, enum login_state state)
 	l->state = state;
 }
 
-/* ---- one message -------------------------------------------------------- */
+/* ---- one message ------------------------------------------------------ */
 
 void login_send(struct login *l, struct buf *message)
 {
@@ -215,7 +215,7 @@ static void on_message(struct login *l, char type, struct slice data)
 			"it says something that is not PostgreSQL's protocol");
 }
 
-/* ---- the startup packet ------------------------------------------------- */
+/* ---- the startup packet ----------------------------------------------- */
 
 static void put_parameter(
 	struct buf *params, const char *name, struct slice value)
@@ -271,7 +271,7 @@ static void send_startup(struct login *l)
 	login_enter(l, LOGIN_STARTED);
 }
 
-/* ---- TLS ---------------------------------------------------------------- */
+/* ---- TLS -------------------------------------------------------------- */
 
 static void secure(struct login *l)
 {
@@ -312,7 +312,7 @@ static size_t on_ssl_answer(struct login *l, struct slice bytes)
 	return bytes.len;
 }
 
-/* ---- its stream --------------------------------------------------------- */
+/* ---- its stream ------------------------------------------------------- */
 
 /* Behind ReadyForQuery nothing is to come that was not asked for. */
 static bool says_too_much(char type, struct slice rest)
@@ -374,7 +374,7 @@ static const struct backend_ops login_ops = {
 	.lost = on_login_lost,
 };
 
-/* ---- connecting --------------------------------------------------------- */
+/* ---- connecting ------------------------------------------------------- */
 
 static void on_login_connected(struct connector *connector, int fd, int error)
 {

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* ---- flavours ----------------------------------------------------------- */
+/* ---- flavours --------------------------------------------------------- */
 
 static bool flavour_equal(const struct table_node *node, const void *key)
 {
@@ -73,7 +73,7 @@ void flavour_count_client(struct flavour *f, int change)
 	f->pool->n_clients += (uint32_t)change;
 }
 
-/* ---- pools -------------------------------------------------------------- */
+/* ---- pools ------------------------------------------------------------ */
 
 const char *pool_database(const struct pool *pool)
 {
@@ -168,7 +168,7 @@ struct flavour *flavour_get(struct pools *pools, struct slice database,
 				: flavour_create(pool, params));
 }
 
-/* ---- all of them -------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------ */
 
 /* Nobody uses it, and it never was of use: anybody can ask for a database
  * that does not exist. The others are kept for their numbers. */
@@ -321,7 +321,7 @@ void pools_destroy(struct pools *pools)
 	free(pools);
 }
 
-/* ---- the operator's commands --------------------------------------------- */
+/* ---- the operator's commands ------------------------------------------ */
 
 static bool is_of(const struct pool *pool, const char *database)
 {

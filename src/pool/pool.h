@@ -28,7 +28,7 @@ struct backend;
 struct lease;
 struct login;
 
-/* ---- settings: what SET changed, as a value ---------------------------- */
+/* ---- settings: what SET changed, as a value --------------------------- */
 
 /*
  * An immutable, interned list of names and values, sorted by name: equal
@@ -44,7 +44,7 @@ void settings_unref(struct pools *pools, struct settings *s);
 /* The pairs, for pg_startup_next(). */
 struct slice settings_pairs(const struct settings *s);
 
-/* ---- statements: what Parse was given, as a value ----------------------- */
+/* ---- statements: what Parse was given, as a value --------------------- */
 
 /*
  * One text with its parameter types under one list of settings: what a
@@ -72,7 +72,7 @@ struct statement *statement_intern(struct flavour *flavour,
 struct statement *statement_ref(struct statement *st);
 void statement_unref(struct statement *st);
 
-/* ---- backends ---------------------------------------------------------- */
+/* ---- backends --------------------------------------------------------- */
 
 /*
  * What a backend still owes: one entry for each message sent that has an
@@ -226,7 +226,7 @@ struct cancel_waiter {
  */
 bool backend_cancel(struct backend *b, struct cancel_waiter *w);
 
-/* ---- lending ----------------------------------------------------------- */
+/* ---- lending ---------------------------------------------------------- */
 
 /* Why a lease could not be had. raw is the body of the server's own
  * ErrorResponse; when it is empty, fault says it. */
@@ -284,7 +284,7 @@ void pool_abandon(struct backend *b);
 /* Closes it now. */
 void backend_close(struct backend *b);
 
-/* ---- pools ------------------------------------------------------------- */
+/* ---- pools ------------------------------------------------------------ */
 
 /* How Howdah logs in for a user: with whatever of this is there. */
 struct pool_secret {

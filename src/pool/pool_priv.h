@@ -21,7 +21,7 @@ enum {
 	GREETING_MAX = 16 * 1024, /* bytes of a server's parameters */
 };
 
-/* ---- secrets (secret.c) ------------------------------------------------ */
+/* ---- secrets (secret.c) ----------------------------------------------- */
 
 /* How to log in for one user, in all of its pools. */
 struct secret {
@@ -60,7 +60,7 @@ int secret_keys(struct secret *s, const struct scram_salt *salt,
 	struct secret_waiter *w, struct scram_keys *ret_keys);
 bool secret_md5(const struct secret *s, struct md5_secret *ret);
 
-/* ---- greetings (greeting.c) --------------------------------------------- */
+/* ---- greetings (greeting.c) ------------------------------------------- */
 
 /* Adds a whole ParameterStatus; it replaces an earlier one of its name.
  * -EPROTO when it is malformed, -E2BIG when that is more than GREETING_MAX;
@@ -139,7 +139,7 @@ struct pools {
 				container_of(pool##_node, struct pool, node);  \
 			pool; pool = NULL)
 
-/* ---- the server (server.c) ----------------------------------------------- */
+/* ---- the server (server.c) -------------------------------------------- */
 
 /* What the URL asks of a connection, read once. */
 struct server {

@@ -52,7 +52,7 @@ void login_ok(struct login *l, struct slice data)
 	login_enter(l, LOGIN_GREETING);
 }
 
-/* ---- passwords ---------------------------------------------------------- */
+/* ---- passwords -------------------------------------------------------- */
 
 static void send_password(struct login *l, struct slice password)
 {
@@ -103,7 +103,7 @@ void login_md5(struct login *l, struct slice data)
 	explicit_bzero(&known, sizeof(known));
 }
 
-/* ---- SCRAM -------------------------------------------------------------- */
+/* ---- SCRAM ------------------------------------------------------------ */
 
 /* What of the server's certificate the login is bound to; nothing without TLS
  * or when the URL does not want it. */

@@ -54,7 +54,7 @@ struct risks {
 	bool is_broken;
 };
 
-/* ---- life ---------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------- */
 
 static bool risks_is_of(const struct table_node *node, const void *key)
 {
@@ -97,8 +97,7 @@ void risks_unref(struct risks *r)
 	free(r);
 }
 
-/* ---- what is known ---------------------------------------------------------
- */
+/* ---- what is known ---------------------------------------------------- */
 
 static bool is_fresh(const struct risks *r)
 {
@@ -144,8 +143,7 @@ void risks_forget(struct pools *pools, const char *database)
 	}
 }
 
-/* ---- the end of a look ------------------------------------------------------
- */
+/* ---- the end of a look ------------------------------------------------ */
 
 static void look_over(struct risks *r)
 {
@@ -245,8 +243,7 @@ static void look_done(struct risks *r)
 	tell(r, n_before);
 }
 
-/* ---- a look
- * ------------------------------------------------------------------ */
+/* ---- a look ----------------------------------------------------------- */
 
 /* False: the backend is not ours any more. */
 static bool look_message(

@@ -27,7 +27,7 @@ struct derivation {
 	bool is_stale; /* the password is another one now */
 };
 
-/* ---- what is given ------------------------------------------------------ */
+/* ---- what is given ---------------------------------------------------- */
 
 static void text_free(char *text)
 {
@@ -92,7 +92,7 @@ bool secret_set(struct secret *s, const struct pool_secret *given)
 	return true;
 }
 
-/* ---- making keys -------------------------------------------------------- */
+/* ---- making keys ------------------------------------------------------ */
 
 static void on_derive(struct work *work)
 {
@@ -188,7 +188,7 @@ bool secret_md5(const struct secret *s, struct md5_secret *ret)
 	return true;
 }
 
-/* ---- life --------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------- */
 
 static bool secret_equal(const struct table_node *node, const void *key)
 {

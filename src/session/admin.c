@@ -13,7 +13,7 @@ enum {
 	NEAR = 2
 };
 
-/* ---- rows -------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------- */
 
 static const struct admin_row rows[] = {
 #define ADMIN_SHOW(row, reach, from, make, text)                               \
@@ -96,7 +96,7 @@ const char *admin_arguments_text(enum admin_arguments arguments)
 	}
 }
 
-/* ---- tokens ------------------------------------------------------------ */
+/* ---- tokens ----------------------------------------------------------- */
 
 enum token_kind {
 	TOKEN_END,
@@ -236,7 +236,7 @@ static bool is_name(const struct token *t)
 	return t->kind == TOKEN_WORD || t->kind == TOKEN_QUOTED;
 }
 
-/* ---- statements -------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------- */
 
 bool admin_next(struct slice *text, struct slice *ret_statement)
 {
@@ -279,7 +279,7 @@ void admin_command_copy(
 		ret->value = xstrdup(from->value);
 }
 
-/* ---- what is wrong ----------------------------------------------------- */
+/* ---- what is wrong ---------------------------------------------------- */
 
 /* The name of a row most like a word, or NULL when none is. */
 static const char *nearest(struct slice text, bool is_show)
@@ -361,7 +361,7 @@ static int unexpected(
 	return -EINVAL;
 }
 
-/* ---- one statement ----------------------------------------------------- */
+/* ---- one statement ---------------------------------------------------- */
 
 static const struct admin_row *find(struct slice name, bool is_show)
 {

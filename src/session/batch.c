@@ -49,8 +49,7 @@ static void expect_name(
 	s->names_open++;
 }
 
-/* ---- putting statements on the backend
- * ------------------------------------------- */
+/* ---- putting statements on the backend -------------------------------- */
 
 static void close_on_backend(struct session *s, struct statement *st)
 {
@@ -138,8 +137,7 @@ static void have_unnamed(struct session *s)
 	b->unnamed_owner = s->log.id;
 }
 
-/* ---- Parse
- * ------------------------------------------------------------------------ */
+/* ---- Parse ------------------------------------------------------------ */
 
 static bool is_fresh(struct session *s, const struct statement *st)
 {
@@ -319,8 +317,7 @@ size_t batch_parse(struct session *s, const struct front_message *m)
 	return used;
 }
 
-/* ---- Bind, Describe, Close
- * --------------------------------------------------------- */
+/* ---- Bind, Describe, Close -------------------------------------------- */
 
 /* A name the server must not know as one of ours. */
 static bool is_reserved(struct slice name)
@@ -479,8 +476,7 @@ size_t batch_close(struct session *s, const struct front_message *m)
 	return m->whole;
 }
 
-/* ---- Execute, Flush, Sync
- * ----------------------------------------------------------- */
+/* ---- Execute, Flush, Sync --------------------------------------------- */
 
 size_t batch_execute(struct session *s, const struct front_message *m)
 {

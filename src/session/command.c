@@ -15,7 +15,7 @@ enum {
 	REFUSED_MS = 1000, /* until a refusal is taken for that of our SET */
 };
 
-/* ---- databases --------------------------------------------------------- */
+/* ---- databases -------------------------------------------------------- */
 
 static uint64_t n_servers(const struct record *r)
 {
@@ -77,7 +77,7 @@ static bool knows_database(struct console *c)
 	return false;
 }
 
-/* ---- PAUSE, RESUME ----------------------------------------------------- */
+/* ---- PAUSE, RESUME ---------------------------------------------------- */
 
 static bool pause_failed(struct console *c, enum page_pause outcome)
 {
@@ -189,7 +189,7 @@ void command_resume(struct console *c)
 	console_done(c);
 }
 
-/* ---- RECONNECT, WAIT_CLOSE, KILL --------------------------------------- */
+/* ---- RECONNECT, WAIT_CLOSE, KILL -------------------------------------- */
 
 void command_reconnect(struct console *c)
 {
@@ -249,7 +249,7 @@ void command_kill(struct console *c)
 	}
 }
 
-/* ---- the configuration ------------------------------------------------- */
+/* ---- the configuration ------------------------------------------------ */
 
 static uint64_t n_refusals(struct console *c)
 {
@@ -394,7 +394,7 @@ void command_set(struct console *c)
 	ask_supervisor(c, CONTROL_SET, buf_slice(&payload));
 }
 
-/* ---- what drivers say -------------------------------------------------- */
+/* ---- what drivers say ------------------------------------------------- */
 
 /* Commands take effect at once and cannot be rolled back; but a driver that
  * has said BEGIN looks for the status of a transaction. */
@@ -432,7 +432,7 @@ void command_discard(struct console *c)
 	console_done(c);
 }
 
-/* ---- what is not done -------------------------------------------------- */
+/* ---- what is not done ------------------------------------------------- */
 
 void command_nothing(struct console *c)
 {

@@ -17,7 +17,7 @@ enum {
 	NOTICE_MAX = 256
 };
 
-/* ---- answers ----------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------- */
 
 static bool is_busy(const struct console *c)
 {
@@ -87,7 +87,7 @@ void console_notice(struct console *c, const char *fmt, ...)
 	session_send(c->session);
 }
 
-/* ---- commands ---------------------------------------------------------- */
+/* ---- commands --------------------------------------------------------- */
 
 const struct pg_column *console_columns(const struct console *c,
 	const struct admin_row *row, size_t *ret_n, size_t *ret_n_all)
@@ -214,7 +214,7 @@ void console_cancel(struct session *s)
 	console_step(c);
 }
 
-/* ---- messages ---------------------------------------------------------- */
+/* ---- messages --------------------------------------------------------- */
 
 /* An error that a message of the simple protocol ends in. */
 static void refuse(struct console *c, enum fault_code code, const char *why)
@@ -358,7 +358,7 @@ size_t console_input(struct session *s, struct slice bytes)
 	return s->state == SESSION_CONSOLE ? used : bytes.len;
 }
 
-/* ---- beginning and end ------------------------------------------------- */
+/* ---- beginning and end ------------------------------------------------ */
 
 static void greet(struct session *s, const struct startup_who *who)
 {

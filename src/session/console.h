@@ -84,7 +84,7 @@ struct console {
 	uint32_t binary; /* a bit for each column of the portal */
 };
 
-/* ---- console.c --------------------------------------------------------- */
+/* ---- console.c -------------------------------------------------------- */
 
 /* Carries out c->command, which is set. */
 void console_start(struct console *c);
@@ -106,7 +106,7 @@ bool console_is_left(const struct console *c);
 void console_wait(struct console *c, uint64_t ms);
 void console_step(struct console *c);
 
-/* ---- console_extended.c ------------------------------------------------ */
+/* ---- console_extended.c ----------------------------------------------- */
 
 /* One message of the extended protocol. False: it is none. */
 bool extended_message(struct console *c, char type, struct slice body);
@@ -116,17 +116,17 @@ void extended_drop(struct console *c);
 bool extended_forget(struct console *c, const char *name);
 void extended_deinit(struct console *c);
 
-/* ---- console_rows.c ---------------------------------------------------- */
+/* ---- console_rows.c --------------------------------------------------- */
 
 /* False: not all has left; the step is called when there is room. */
 bool rows_send(struct console *c);
 
-/* ---- command.c --------------------------------------------------------- */
+/* ---- command.c -------------------------------------------------------- */
 
 /* The command is given up: what a PAUSE has begun is taken back. */
 void command_abandon(struct console *c);
 
-/* ---- gather.c ---------------------------------------------------------- */
+/* ---- gather.c --------------------------------------------------------- */
 
 /* Asks all workers, this one included, what source has for the command's
  * database. The step comes next when all have answered, or GATHER_MS are

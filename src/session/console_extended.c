@@ -10,7 +10,7 @@
 
 #include "session/console.h"
 
-/* ---- prepared statements ----------------------------------------------- */
+/* ---- prepared statements ---------------------------------------------- */
 
 static void prepared_unref(struct prepared_command *p)
 {
@@ -74,7 +74,7 @@ void extended_deinit(struct console *c)
 	extended_forget(c, NULL);
 }
 
-/* ---- what can be wrong ------------------------------------------------- */
+/* ---- what can be wrong ------------------------------------------------ */
 
 static void refuse(struct console *c, enum fault_code code, const char *what)
 {
@@ -99,7 +99,7 @@ static void no_statement(struct console *c, struct slice name)
 	console_error(c, &f);
 }
 
-/* ---- Parse ------------------------------------------------------------- */
+/* ---- Parse ------------------------------------------------------------ */
 
 /* One statement, or none: the row is NULL then. */
 static int read_one(
@@ -162,7 +162,7 @@ static void on_parse(struct console *c, struct slice body)
 	}
 }
 
-/* ---- Bind -------------------------------------------------------------- */
+/* ---- Bind ------------------------------------------------------------- */
 
 /* The formats the columns are wanted in: none is text, one is for all. */
 static bool read_formats(struct reader *r, size_t n_columns, uint32_t *ret)
@@ -239,7 +239,7 @@ static bool is_portal(struct console *c, struct slice name)
 	return false;
 }
 
-/* ---- Describe, Execute, Close ------------------------------------------ */
+/* ---- Describe, Execute, Close ----------------------------------------- */
 
 static void put_description(
 	struct console *c, const struct admin_command *command)

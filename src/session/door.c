@@ -16,8 +16,7 @@ struct door_listener {
 	struct door *door;
 };
 
-/* ---- accepting
- * ---------------------------------------------------------------- */
+/* ---- accepting -------------------------------------------------------- */
 
 static void on_door_accept(
 	struct listener *l, int fd, const struct sockaddr *peer)
@@ -63,8 +62,7 @@ static void stop_listening(struct door *door)
 	}
 }
 
-/* ---- time
- * ----------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------- */
 
 /* Calls fn for the sessions of a state that have been in it since before
  * then; the list is in the order of entering. */
@@ -139,8 +137,7 @@ static void on_door_tick(struct timer *timer)
 		door->n_sessions[SESSION_WAITING]);
 }
 
-/* ---- draining and ending
- * ----------------------------------------------------------- */
+/* ---- draining and ending ---------------------------------------------- */
 
 static bool has_clients(const struct door *door)
 {
@@ -224,8 +221,7 @@ void door_close(struct door *door, door_idle_fn *closed)
 	timer_close(&door->tick, on_tick_closed);
 }
 
-/* ---- others
- * ------------------------------------------------------------------------- */
+/* ---- others ----------------------------------------------------------- */
 
 static void on_control_evict(struct door *door, struct slice payload)
 {
@@ -255,8 +251,7 @@ void door_bell(struct door *door)
 	pools_bell(door->pools);
 }
 
-/* ---- making one
- * ----------------------------------------------------------------------- */
+/* ---- making one ------------------------------------------------------- */
 
 static struct auth_users *load_users(const struct door_env *env,
 	const struct config *config, struct fault *f)

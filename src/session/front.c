@@ -12,8 +12,7 @@
 
 #include "session/listen.h"
 
-/* ---- getting a backend ------------------------------------------------------
- */
+/* ---- getting a backend ------------------------------------------------ */
 
 static void front_attach(struct session *s, struct backend *b)
 {
@@ -104,8 +103,7 @@ bool front_need_backend(struct session *s)
 	return s->state == SESSION_ACTIVE;
 }
 
-/* ---- sending on
- * --------------------------------------------------------------- */
+/* ---- sending on ------------------------------------------------------- */
 
 size_t front_forward(struct session *s, const struct front_message *m)
 {
@@ -207,8 +205,7 @@ void front_refuse(struct session *s, enum fault_code code)
 	session_send_back(s);
 }
 
-/* ---- what a statement does
- * ---------------------------------------------------- */
+/* ---- what a statement does -------------------------------------------- */
 
 /* What it may leave behind for which its client would be pinned. */
 static const uint32_t pinning = SQL_TEMP | SQL_ADVISORY | SQL_HOLD |
@@ -381,8 +378,7 @@ const struct sql_summary *front_scan(
 	return summary;
 }
 
-/* ---- Query
- * ---------------------------------------------------------------------- */
+/* ---- Query ------------------------------------------------------------ */
 
 /* What asyncpg sends when a connection goes back to its pool. */
 static const char asyncpg_reset[] = "SELECT pg_advisory_unlock_all();\n"
@@ -533,8 +529,7 @@ static size_t front_stream(struct session *s, struct slice bytes)
 	return part.len;
 }
 
-/* ---- the others
- * ------------------------------------------------------------------ */
+/* ---- the others ------------------------------------------------------- */
 
 static size_t front_function(struct session *s, const struct front_message *m)
 {
@@ -587,8 +582,7 @@ static const struct {
 	{ PG_FRONT_TERMINATE, front_terminate },
 };
 
-/* ---- one after the other
- * ---------------------------------------------------------- */
+/* ---- one after the other ---------------------------------------------- */
 
 /* A length that cannot be: PostgreSQL hangs up without a word, because
  * nothing that follows could be trusted. */

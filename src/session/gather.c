@@ -13,7 +13,7 @@
 
 #include "session/console.h"
 
-/* ---- records ----------------------------------------------------------- */
+/* ---- records ---------------------------------------------------------- */
 
 static bool record_equal(const struct table_node *node, const void *key)
 {
@@ -92,7 +92,7 @@ void gather_clear(struct console *c)
 	g->late = 0;
 }
 
-/* ---- asking ------------------------------------------------------------ */
+/* ---- asking ----------------------------------------------------------- */
 
 static void put_question(struct console *c, int worker, uint64_t id,
 	enum admin_source source, uint64_t cursor)
@@ -156,7 +156,7 @@ void gather_page(struct console *c, enum admin_source source)
 	console_wait(c, GATHER_MS);
 }
 
-/* ---- answers ----------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------- */
 
 static void settle(struct console *c)
 {
@@ -273,7 +273,7 @@ static void on_answer(struct door *door, unsigned from_worker, uint8_t kind,
 	}
 }
 
-/* ---- answering --------------------------------------------------------- */
+/* ---- answering -------------------------------------------------------- */
 
 static void answer(struct door *door, unsigned to_worker, uint64_t id,
 	uint64_t next, struct slice page)

@@ -64,8 +64,7 @@ struct listening {
 	struct buf notes;   /* messages that wait for a good moment */
 };
 
-/* ---- asking the hub
- * ----------------------------------------------------------- */
+/* ---- asking the hub --------------------------------------------------- */
 
 static void hub_query(struct hub *hub, struct slice sql)
 {
@@ -120,8 +119,7 @@ static void hub_listen_all(struct hub *hub)
 			hub->n_asked;
 }
 
-/* ---- handing out
- * ---------------------------------------------------------------- */
+/* ---- handing out ------------------------------------------------------ */
 
 /* Between two messages of an idle client. */
 static bool is_good_moment(const struct session *s)
@@ -192,8 +190,7 @@ static void on_notification(struct hub *hub, struct slice body)
 			pid, name, payload);
 }
 
-/* ---- the hub's connection
- * ---------------------------------------------------------- */
+/* ---- the hub's connection --------------------------------------------- */
 
 /* Who asked for what is answered now goes on. */
 static void hub_answered(struct hub *hub)
@@ -318,8 +315,7 @@ static void on_hub_retry(struct timer *timer)
 	timer_start(&hub->retry, HUB_RETRY_MS, 0);
 }
 
-/* ---- hubs come and go
- * ---------------------------------------------------------------- */
+/* ---- hubs come and go ------------------------------------------------- */
 
 static bool hub_equal(const struct table_node *node, const void *key)
 {
@@ -392,9 +388,7 @@ void listen_evict(struct door *door, const char *database)
 	}
 }
 
-/* ---- members
- * ---------------------------------------------------------------------------
- */
+/* ---- members ---------------------------------------------------------- */
 
 static struct member *member_find(struct session *s, struct slice name)
 {

@@ -26,7 +26,7 @@ void loss_keep(struct session *s, struct slice bytes)
 		buf_append_slice(kept, bytes);
 }
 
-/* ---- asking again ------------------------------------------------------- */
+/* ---- asking again ----------------------------------------------------- */
 
 /*
  * Nobody can tell whether a server had begun with what it was asked when it
@@ -67,8 +67,7 @@ static void ask_again(struct session *s)
 	session_continue(s);
 }
 
-/* ---- failing --------------------------------------------------------------
- */
+/* ---- failing ---------------------------------------------------------- */
 
 /* Of what was on its way: how many answers a client that stays is owed. */
 static uint32_t count_ready(struct backend *b)

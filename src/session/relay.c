@@ -17,8 +17,7 @@ struct relay_message {
 	struct slice body;  /* what is here of it */
 };
 
-/* ---- taking back ------------------------------------------------------------
- */
+/* ---- taking back ------------------------------------------------------ */
 
 /* An entry that failed, or was skipped because one before it had. */
 static void undo_one(
@@ -120,8 +119,7 @@ static void emit_local(struct session *s)
 	session_send(s);
 }
 
-/* ---- COPY -------------------------------------------------------------------
- */
+/* ---- COPY ------------------------------------------------------------- */
 
 /*
  * While COPY reads the client's data, PostgreSQL ignores Sync. The ones sent
@@ -174,8 +172,7 @@ static uint32_t copy_in_ends(struct session *s)
 	return n_maybe;
 }
 
-/* ---- the end of an exchange
- * --------------------------------------------------- */
+/* ---- the end of an exchange ------------------------------------------- */
 
 static void keep_or_give_back(struct session *s)
 {
@@ -286,8 +283,7 @@ static void after_ready(struct session *s)
 		relay_settled(s);
 }
 
-/* ---- messages
- * ------------------------------------------------------------------ */
+/* ---- messages --------------------------------------------------------- */
 
 enum relay_verdict {
 	RELAY_FORWARD,
@@ -564,8 +560,7 @@ static enum relay_verdict on_message(
 	}
 }
 
-/* ---- one after the other
- * --------------------------------------------------------- */
+/* ---- one after the other ---------------------------------------------- */
 
 /* Rows and COPY data stream; what is looked into must be whole, unless it is
  * so long that its beginning has to do. */

@@ -99,8 +99,7 @@ static void probe_destroy(struct probe *p)
 	free(p);
 }
 
-/* ---- pins -------------------------------------------------------------------
- */
+/* ---- pins ------------------------------------------------------------- */
 
 bool residue_may_pin(struct session *s)
 {
@@ -162,8 +161,7 @@ void residue_discarded(struct session *s)
 	s->residue &= ~(uint32_t)(SQL_CUSTOM_SETTING | SQL_LOADS);
 }
 
-/* ---- restoring
- * ---------------------------------------------------------------- */
+/* ---- restoring -------------------------------------------------------- */
 
 bool residue_needs_restore(struct session *s)
 {
@@ -250,8 +248,7 @@ static void on_restore_message(struct session *s, char type, struct slice body)
 	}
 }
 
-/* ---- probing
- * -------------------------------------------------------------------- */
+/* ---- probing ---------------------------------------------------------- */
 
 /* Somebody else's DDL may have come between the reading of a text and its
  * run: texts do not wait for it, but its locks make statements wait. */

@@ -48,7 +48,7 @@ void session_enter(struct session *s, enum session_state next)
 	s->state_at = loop_now(door->loop);
 }
 
-/* ---- sending ------------------------------------------------------------- */
+/* ---- sending ---------------------------------------------------------- */
 
 void session_send(struct session *s)
 {
@@ -70,8 +70,7 @@ void session_send_back(struct session *s)
 	s->door->out.len = 0;
 }
 
-/* ---- its stream ------------------------------------------------------------
- */
+/* ---- its stream ------------------------------------------------------- */
 
 static struct session *of_stream(struct stream *stream)
 {
@@ -192,8 +191,7 @@ static const struct stream_ops session_stream_ops = {
 	.closed = on_session_closed,
 };
 
-/* ---- beginning and end ------------------------------------------------------
- */
+/* ---- beginning and end ------------------------------------------------ */
 
 void session_create(struct door *door, int fd, const struct sockaddr *peer)
 {

@@ -8,7 +8,7 @@
 
 #include "session/console.h"
 
-/* ---- how they are had -------------------------------------------------- */
+/* ---- how they are had ------------------------------------------------- */
 
 /* Worker by worker, page by page, as fast as the client reads. */
 void reach_each(struct console *c)
@@ -73,7 +73,7 @@ void show_nothing(struct console *c)
 	(void)c;
 }
 
-/* ---- fields ------------------------------------------------------------ */
+/* ---- fields ----------------------------------------------------------- */
 
 static void put_text(struct console *c, const char *text)
 {
@@ -94,7 +94,7 @@ static void put_pair(struct console *c, const char *name, uint64_t value)
 	put_number(c, value);
 }
 
-/* ---- pools ------------------------------------------------------------- */
+/* ---- pools ------------------------------------------------------------ */
 
 static const char *database_of(const struct record *r)
 {
@@ -169,7 +169,7 @@ void show_pools(struct console *c)
 			put_pool(c, all[i]);
 }
 
-/* ---- databases and users ----------------------------------------------- */
+/* ---- databases and users ---------------------------------------------- */
 
 static void record_merge(struct record *to, const struct record *from)
 {
@@ -281,7 +281,7 @@ void show_users(struct console *c)
 	}
 }
 
-/* ---- statistics -------------------------------------------------------- */
+/* ---- statistics ------------------------------------------------------- */
 
 static struct pool_counts counts_at(const struct record *r, size_t at)
 {
@@ -406,7 +406,7 @@ void show_totals(struct console *c)
 	put_named_counts(c, "avg", &counts);
 }
 
-/* ---- how many ---------------------------------------------------------- */
+/* ---- how many --------------------------------------------------------- */
 
 static void count_database(
 	struct console *c, const char *database, const struct record *sum)
@@ -500,7 +500,7 @@ void show_memory(struct console *c)
 	}
 }
 
-/* ---- what this worker knows -------------------------------------------- */
+/* ---- what this worker knows ------------------------------------------- */
 
 static void put_option(struct console *c, const char *key, enum option_id id)
 {

@@ -43,7 +43,7 @@ static struct moment moment_now(const struct door *door)
 	};
 }
 
-/* ---- fields ------------------------------------------------------------ */
+/* ---- fields ----------------------------------------------------------- */
 
 static void put_text(struct buf *page, const char *text)
 {
@@ -187,7 +187,7 @@ static void put_buffers(
 	put_number(page, stream_out_len(s));
 }
 
-/* ---- clients ----------------------------------------------------------- */
+/* ---- clients ---------------------------------------------------------- */
 
 static void put_pins(struct buf *page, uint16_t pins)
 {
@@ -298,7 +298,7 @@ uint64_t source_clients(struct door *door, const char *argument,
 	return put_clients(door, cursor, page, TABLE_PLAIN);
 }
 
-/* ---- server connections ------------------------------------------------ */
+/* ---- server connections ----------------------------------------------- */
 
 struct server_list {
 	struct backend **at;
@@ -403,7 +403,7 @@ uint64_t source_servers(struct door *door, const char *argument,
 	return put_servers(door, cursor, page, TABLE_PLAIN);
 }
 
-/* ---- both -------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------- */
 
 static uint64_t put_sockets(struct door *door, uint64_t cursor,
 	struct buf *page, enum table_kind kind)

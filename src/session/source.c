@@ -15,7 +15,7 @@ enum {
 	KILL_AT_ONCE = 512
 }; /* clients looked at in one turn */
 
-/* ---- records ----------------------------------------------------------- */
+/* ---- records ---------------------------------------------------------- */
 
 struct record *record_create(struct slice key)
 {
@@ -57,7 +57,7 @@ struct record *record_read(struct reader *page)
 	return r;
 }
 
-/* ---- pools ------------------------------------------------------------- */
+/* ---- pools ------------------------------------------------------------ */
 
 struct listed_pool {
 	const struct pool *pool;
@@ -196,7 +196,7 @@ static uint64_t source_pools(struct door *door, const char *argument,
 	return next;
 }
 
-/* ---- states, memory ---------------------------------------------------- */
+/* ---- states, memory --------------------------------------------------- */
 
 static void add_backends(
 	void *ctx, struct pool *pool, const struct pool_stats *stats)
@@ -272,7 +272,7 @@ static uint64_t source_memory(struct door *door, const char *argument,
 	return 0;
 }
 
-/* ---- deeds ------------------------------------------------------------- */
+/* ---- deeds ------------------------------------------------------------ */
 
 static uint64_t source_pauses(struct door *door, const char *argument,
 	uint64_t cursor, struct buf *page)

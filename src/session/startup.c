@@ -45,8 +45,7 @@ struct password_work {
 	struct door *door; /* borrowed: it waits for us */
 };
 
-/* ---- beginning and end
- * ---------------------------------------------------------- */
+/* ---- beginning and end ------------------------------------------------ */
 
 static struct slice address_of(const struct sockaddr *peer)
 {
@@ -179,8 +178,7 @@ static size_t startup_bad(struct session *s, const struct fault *f)
 	return 0;
 }
 
-/* ---- greeting
- * --------------------------------------------------------------------- */
+/* ---- greeting --------------------------------------------------------- */
 
 /* The server's own greeting, but for the application's name. */
 static void put_parameters(struct session *s)
@@ -301,8 +299,7 @@ static void startup_greet(struct session *s)
 	}
 }
 
-/* ---- authentication
- * ------------------------------------------------------------------ */
+/* ---- authentication --------------------------------------------------- */
 
 static bool may_console(struct session *s, const char *user)
 {
@@ -494,8 +491,7 @@ static size_t auth_input(struct session *s, struct slice bytes)
 	return whole;
 }
 
-/* ---- the login packet
- * ------------------------------------------------------------------ */
+/* ---- the login packet ------------------------------------------------- */
 
 /* PostgreSQL cuts names at NAMEDATALEN - 1 bytes. */
 static char *name_dup(struct slice name)
@@ -635,9 +631,7 @@ static void on_login(struct session *s, const struct pg_startup *packet)
 	startup_auth(s);
 }
 
-/* ---- packets
- * ------------------------------------------------------------------------------
- */
+/* ---- packets ---------------------------------------------------------- */
 
 /* Asked for twice, it is read as a version of the protocol. */
 static size_t bad_version(struct session *s, unsigned minor)

@@ -20,7 +20,7 @@ enum {
 	LINGER_MS = 5000,  /* between closing its socket and ending */
 };
 
-/* ---- the worker's side of the fork -------------------------------------- */
+/* ---- the worker's side of the fork ------------------------------------ */
 
 NORETURN static void become_worker(struct hand *h, int control)
 {
@@ -62,7 +62,7 @@ static size_t list_fds(const struct hand *h, int control, int *fds)
 	return n;
 }
 
-/* ---- mail --------------------------------------------------------------- */
+/* ---- mail ------------------------------------------------------------- */
 
 static void drop(struct supervisor *s, const struct mail *mail, unsigned to)
 {
@@ -180,7 +180,7 @@ void crew_tell(
 		crew_tell_one(&s->hands[i], kind, payload);
 }
 
-/* ---- one worker's beginning and end ------------------------------------- */
+/* ---- one worker's beginning and end ----------------------------------- */
 
 /* How long to wait before the next one, given how this one ended. */
 static uint64_t next_wait(struct hand *h, int status)
@@ -293,7 +293,7 @@ static void on_hand_timer(struct timer *timer)
 		start_hand(h);
 }
 
-/* ---- all of them --------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------ */
 
 void crew_init(struct supervisor *s)
 {

@@ -106,7 +106,7 @@ static void embedded_enter(struct embedded *e, enum embedded_state next)
 		row->enter(e);
 }
 
-/* ---- failing ------------------------------------------------------------ */
+/* ---- failing ---------------------------------------------------------- */
 
 static void give_up(struct embedded *e, const struct fault *f)
 {
@@ -176,7 +176,7 @@ static void run(struct embedded *e, const char *program, const char *dir,
 	give_up(e, &f);
 }
 
-/* ---- CLEAR -------------------------------------------------------------- */
+/* ---- CLEAR ------------------------------------------------------------ */
 
 static void refuse_user(struct embedded *e, pid_t pid)
 {
@@ -268,7 +268,7 @@ static void enter_clear(struct embedded *e)
 	look_for_users(e);
 }
 
-/* ---- INIT --------------------------------------------------------------- */
+/* ---- INIT ------------------------------------------------------------- */
 
 /*
  * The locale. Chats are sorted and searched in every language, on machines
@@ -314,7 +314,7 @@ static void init_ended(struct embedded *e, int status)
 		embedded_enter(e, EMBEDDED_ROLES);
 }
 
-/* ---- ROLES -------------------------------------------------------------- */
+/* ---- ROLES ------------------------------------------------------------ */
 
 /* An SQL literal in one line, for a backend that reads lines. */
 static void put_literal(struct buf *sql, const char *text)
@@ -401,7 +401,7 @@ static void roles_ended(struct embedded *e, int status)
 		embedded_enter(e, EMBEDDED_START);
 }
 
-/* ---- START, READY ------------------------------------------------------- */
+/* ---- START, READY ----------------------------------------------------- */
 
 static void enter_start(struct embedded *e)
 {
@@ -448,7 +448,7 @@ static void ready_ended(struct embedded *e, int status)
 	give_up_child(e, "postgres", status);
 }
 
-/* ---- WAIT --------------------------------------------------------------- */
+/* ---- WAIT ------------------------------------------------------------- */
 
 static void enter_wait(struct embedded *e)
 {
@@ -465,7 +465,7 @@ static void start_again(struct embedded *e)
 	embedded_enter(e, EMBEDDED_CLEAR);
 }
 
-/* ---- STOP --------------------------------------------------------------- */
+/* ---- STOP ------------------------------------------------------------- */
 
 /* INT, QUIT, KILL: fast, immediate, and what nobody survives. */
 static void stop_harder(struct embedded *e)
@@ -506,7 +506,7 @@ static void tell_owner(struct embedded *e)
 		e->env.failed(e->env.owner);
 }
 
-/* ---- from outside ------------------------------------------------------- */
+/* ---- from outside ----------------------------------------------------- */
 
 /* The role has one in any case: nobody gets in without. */
 static const char *server_password(const struct config *config)

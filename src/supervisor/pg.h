@@ -40,7 +40,7 @@ void pg_programs_deinit(struct pg_programs *p);
 int pg_find_account(const char *dir, struct pg_account *ret, struct fault *f);
 void pg_account_deinit(struct pg_account *a);
 
-/* ---- pg_dir.c: a database folder --------------------------------------- */
+/* ---- pg_dir.c: a database folder -------------------------------------- */
 
 /* Its major version; 0: there is none. -EINVAL with *f set: something else
  * is there. */
@@ -66,7 +66,7 @@ void pg_dir_forget_server(const char *dir);
 /* Has this postmaster written that it takes connections? */
 bool pg_dir_is_ready(const char *dir, pid_t postmaster);
 
-/* ---- pg_text.c: what they say, read ------------------------------------ */
+/* ---- pg_text.c: what they say, read ----------------------------------- */
 
 enum {
 	PG_LINE_MAX = 8192, /* bytes of a log line that are looked at */
@@ -98,7 +98,7 @@ void pg_words_feed(struct pg_words *w, struct slice bytes);
 void pg_words_reset(struct pg_words *w);
 void pg_words_deinit(struct pg_words *w);
 
-/* ---- pg_log.c: what they say, kept ------------------------------------- */
+/* ---- pg_log.c: what they say, kept ------------------------------------ */
 
 /*
  * Standard output and error of all of them go through one pipe into
@@ -121,7 +121,7 @@ void pg_log_reset(struct pg_log *log);
 void pg_log_drain(struct pg_log *log);
 void pg_log_close(struct pg_log *log);
 
-/* ---- pg_spawn.c ---------------------------------------------------------- */
+/* ---- pg_spawn.c ------------------------------------------------------- */
 
 /* Stands for the database folder among the arguments. */
 extern const char pg_dir_argument[];

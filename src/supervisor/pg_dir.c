@@ -60,7 +60,7 @@ static void refuse_stranger(const char *dir, struct fault *f)
 		owner ? owner : "somebody else");
 }
 
-/* ---- version, making ---------------------------------------------------- */
+/* ---- version, making -------------------------------------------------- */
 
 int pg_dir_version(const char *dir, unsigned *ret, struct fault *f)
 {
@@ -142,8 +142,7 @@ int pg_dir_finish(const char *new, const char *dir, struct fault *f)
 	return r < 0 ? refuse(dir, -r, f) : 0;
 }
 
-/* ---- processes ------------------------------------------------------------
- */
+/* ---- processes -------------------------------------------------------- */
 
 /* It has two paths in it. A cut or missing one says nothing. */
 static struct pg_pid_file read_pid_file(const char *dir)

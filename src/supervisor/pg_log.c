@@ -12,7 +12,7 @@ enum {
 	READS_PER_TURN = 16,
 };
 
-/* ---- the file ----------------------------------------------------------- */
+/* ---- the file --------------------------------------------------------- */
 
 static void open_file(struct pg_log *log)
 {
@@ -52,7 +52,7 @@ static void write_file(struct pg_log *log, struct slice bytes)
 		log->size += (uint64_t)n; /* a full disk loses lines, no more */
 }
 
-/* ---- the pipe ----------------------------------------------------------- */
+/* ---- the pipe --------------------------------------------------------- */
 
 static bool read_some(struct pg_log *log)
 {

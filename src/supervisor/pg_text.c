@@ -28,7 +28,7 @@ static size_t find(struct slice s, const char *text)
 	return at ? (size_t)(at - s.data) : s.len;
 }
 
-/* ---- versions ----------------------------------------------------------- */
+/* ---- versions --------------------------------------------------------- */
 
 static unsigned read_major(struct slice digits)
 {
@@ -56,7 +56,7 @@ unsigned pg_text_version(struct slice line)
 	return read_major(slice_of(line.data, n));
 }
 
-/* ---- processes ---------------------------------------------------------- */
+/* ---- processes -------------------------------------------------------- */
 
 pid_t pg_text_pid(struct slice text)
 {
@@ -84,7 +84,7 @@ struct pg_pid_file pg_text_pid_file(struct slice file)
 	};
 }
 
-/* ---- the log ------------------------------------------------------------ */
+/* ---- the log ---------------------------------------------------------- */
 
 static void note_line(struct pg_words *w, struct slice line)
 {

@@ -29,7 +29,7 @@ struct opening {
 	struct fault *fault;
 };
 
-/* ---- what went wrong --------------------------------------------------- */
+/* ---- what went wrong -------------------------------------------------- */
 
 static const struct {
 	int error;
@@ -65,7 +65,7 @@ static int refuse(struct opening *o, const char *text, int error)
 	return -error;
 }
 
-/* ---- one socket -------------------------------------------------------- */
+/* ---- one socket ------------------------------------------------------- */
 
 static int bind_socket(const struct addrinfo *to, bool is_shared)
 {
@@ -116,7 +116,7 @@ static struct place *add_place(
 	return place;
 }
 
-/* ---- TCP --------------------------------------------------------------- */
+/* ---- TCP -------------------------------------------------------------- */
 
 /* Bound without SO_REUSEPORT, the kernel tells whether somebody listens. */
 static int probe(struct opening *o, const struct addrinfo *to)
@@ -192,7 +192,7 @@ static int open_tcp(
 	return 0;
 }
 
-/* ---- unix -------------------------------------------------------------- */
+/* ---- unix ------------------------------------------------------------- */
 
 /* 0 when the socket file is left from a process that has gone, and was
  * removed now. */
@@ -264,7 +264,7 @@ static int open_unix(
 	return 0;
 }
 
-/* ---- all --------------------------------------------------------------- */
+/* ---- all -------------------------------------------------------------- */
 
 static int open_one(struct opening *o, const struct endpoint *e)
 {

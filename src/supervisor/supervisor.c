@@ -63,7 +63,7 @@ void supervisor_fail(struct supervisor *s)
 		supervisor_settle(s);
 }
 
-/* ---- DATABASE, MIGRATE, CREW, RUN --------------------------------------- */
+/* ---- DATABASE, MIGRATE, CREW, RUN ------------------------------------- */
 
 static void on_embedded_ready(void *owner)
 {
@@ -129,7 +129,7 @@ static void enter_run(struct supervisor *s)
 		reload_from_sources(s);
 }
 
-/* ---- DRAIN, HALT, DONE -------------------------------------------------- */
+/* ---- DRAIN, HALT, DONE ------------------------------------------------ */
 
 /* Nobody can be taken in any more once the workers have closed theirs, too:
  * the next Howdah, or a load balancer's next machine, gets new clients. */
@@ -194,7 +194,7 @@ static void enter_done(struct supervisor *s)
 		log_info(NULL, "supervisor.end", "all has stopped");
 }
 
-/* ---- signals ------------------------------------------------------------ */
+/* ---- signals ---------------------------------------------------------- */
 
 static void quit(struct supervisor *s)
 {
@@ -273,7 +273,7 @@ static void open_signals(struct supervisor *s)
 	s->had_terminal = has_terminal() && !is_ignored(SIGHUP);
 }
 
-/* ---- beginning ---------------------------------------------------------- */
+/* ---- beginning -------------------------------------------------------- */
 
 /* Those this process may use. */
 static unsigned count_cores(void)

@@ -75,7 +75,7 @@ struct supervisor {
 	bool wants_reload;     /* asked for meanwhile */
 };
 
-/* ---- supervisor.c ------------------------------------------------------ */
+/* ---- supervisor.c ----------------------------------------------------- */
 
 /* The one writer of ->state. */
 void supervisor_enter(struct supervisor *s, enum supervisor_state next);
@@ -86,7 +86,7 @@ void supervisor_fail(struct supervisor *s);
 /* HALT: is anything left? */
 void supervisor_settle(struct supervisor *s);
 
-/* ---- crew.c: the workers ----------------------------------------------- */
+/* ---- crew.c: the workers ---------------------------------------------- */
 
 void crew_init(struct supervisor *s);
 void crew_start(struct supervisor *s);
@@ -101,7 +101,7 @@ void crew_tell(
 void crew_tell_one(
 	struct hand *h, enum control_kind kind, struct slice payload);
 
-/* ---- reload.c ----------------------------------------------------------- */
+/* ---- reload.c --------------------------------------------------------- */
 
 void reload_from_sources(struct supervisor *s);
 void reload_set(struct supervisor *s, struct slice name_and_value);
@@ -112,13 +112,13 @@ void reload_answered(struct hand *h, struct slice why_not);
 /* A worker's process has ended. */
 void reload_hand_ended(struct hand *h);
 
-/* ---- chores.c ------------------------------------------------------------ */
+/* ---- chores.c --------------------------------------------------------- */
 
 void chores_init(struct supervisor *s);
 void chores_start(struct supervisor *s);
 void chores_stop(struct supervisor *s);
 void chores_close(struct supervisor *s);
 
-/* ---- banner.c ------------------------------------------------------------ */
+/* ---- banner.c --------------------------------------------------------- */
 
 void banner_print(const struct supervisor *s);

@@ -39,7 +39,7 @@ static void set_log(const struct worker *w)
 	log_setup_words(w->config->log_level, w->config->log_format, name);
 }
 
-/* ---- ending -------------------------------------------------------------- */
+/* ---- ending ----------------------------------------------------------- */
 
 static void on_door_closed(void *owner)
 {
@@ -91,7 +91,7 @@ static void drain(struct worker *w)
 	close_listeners(w);
 }
 
-/* ---- mail ---------------------------------------------------------------- */
+/* ---- mail ------------------------------------------------------------- */
 
 static void send_mail(
 	struct worker *w, enum control_kind kind, int to, struct slice payload)
@@ -184,7 +184,7 @@ static void on_bell(struct watch *watch)
 	door_bell(w->door);
 }
 
-/* ---- beginning ----------------------------------------------------------- */
+/* ---- beginning -------------------------------------------------------- */
 
 static int open_door(struct worker *w, struct fault *f)
 {

@@ -40,8 +40,7 @@ struct door {
 	unsigned n_rung;
 };
 
-/* ---- ending ---------------------------------------------------------------
- */
+/* ---- ending ----------------------------------------------------------- */
 
 static void settle(struct door *d)
 {
@@ -76,8 +75,7 @@ static void on_client_closed(struct stream *s)
 	settle(d);
 }
 
-/* ---- commands -------------------------------------------------------------
- */
+/* ---- commands --------------------------------------------------------- */
 
 PRINTF_LIKE(2, 3) static void say(struct client *c, const char *fmt, ...)
 {
@@ -230,8 +228,7 @@ static void obey(struct client *c, struct slice line)
 	say(c, "what?");
 }
 
-/* ---- clients --------------------------------------------------------------
- */
+/* ---- clients ---------------------------------------------------------- */
 
 static size_t on_input(struct stream *s, struct slice bytes)
 {
@@ -280,8 +277,7 @@ static void on_accept(struct listener *l, int fd, const struct sockaddr *peer)
 	say(c, "worker %u pid %d", d->env.worker, (int)getpid());
 }
 
-/* ---- what session.h asks for ----------------------------------------------
- */
+/* ---- what session.h asks for ------------------------------------------ */
 
 /* Like a certificate that is missing: HOWDAH_AUTH_FILE=missing. */
 static int judge(const struct config *config, struct fault *f)

@@ -8,7 +8,7 @@
 
 #include "wire/pg/pg.h"
 
-/* ---- message heads ------------------------------------------------------ */
+/* ---- message heads ---------------------------------------------------- */
 
 /* The head is the only part of the protocol that comes byte by byte: nothing
  * is said before all of it is there, and nothing changes behind it. */
@@ -74,7 +74,7 @@ static void test_front_limits(void **state)
 	}
 }
 
-/* ---- startup packets ---------------------------------------------------- */
+/* ---- startup packets -------------------------------------------------- */
 
 #define V3	 "\0\3\0\0"
 #define LOGIN	 V3 "user\0ann\0database\0\0user\0bob\0\0"
@@ -244,7 +244,7 @@ static void test_pairs_cut(void **state)
 	}
 }
 
-/* ---- Parse, Bind, Describe, Close --------------------------------------- */
+/* ---- Parse, Bind, Describe, Close ------------------------------------- */
 
 static void test_parse(void **state)
 {
@@ -320,7 +320,7 @@ static void test_target(void **state)
 	assert_false(pg_target_read(SLICE("Sa\0b"), &kind, &name));
 }
 
-/* ---- errors and rows ---------------------------------------------------- */
+/* ---- errors and rows -------------------------------------------------- */
 
 static void test_error_fields(void **state)
 {

@@ -79,7 +79,7 @@ static void test_pid_file(void **state)
 	assert_int_equal(pg_text_pid_file(SLICE("x\n1\n")).postmaster, 0);
 }
 
-/* ---- the log ------------------------------------------------------------ */
+/* ---- the log ---------------------------------------------------------- */
 
 struct log_case {
 	struct slice text;

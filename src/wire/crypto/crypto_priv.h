@@ -38,7 +38,7 @@ int scram_message_check(struct slice message, struct fault *f);
 /* Sets *f to "malformed SCRAM message" and this detail; -EPROTO. */
 int scram_malformed(struct fault *f, const char *detail);
 
-/* ---- what both sides need ---------------------------------------------- */
+/* ---- what both sides need --------------------------------------------- */
 
 void scram_xor(const uint8_t a[SCRAM_KEY_LEN], const uint8_t b[SCRAM_KEY_LEN],
 	uint8_t ret[SCRAM_KEY_LEN]);

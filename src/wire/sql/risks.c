@@ -69,7 +69,7 @@ void sql_risks_unref(struct sql_risks *risks)
 	free(risks);
 }
 
-/* ---- adding -------------------------------------------------------------- */
+/* ---- adding ----------------------------------------------------------- */
 
 static bool risk_equal(const struct table_node *node, const void *key)
 {
@@ -146,7 +146,7 @@ void sql_risks_add_ddl(struct sql_risks *risks, uint32_t flags)
 	risks->ddl |= flags;
 }
 
-/* ---- asking -------------------------------------------------------------- */
+/* ---- asking ----------------------------------------------------------- */
 
 bool sql_risks_are_none(const struct sql_risks *risks)
 {
@@ -186,8 +186,7 @@ bool sql_risks_equal(const struct sql_risks *a, const struct sql_risks *b)
 	       are_equal(&a->harmless, &b->harmless);
 }
 
-/* ---- reading a statement --------------------------------------------------
- */
+/* ---- reading a statement ---------------------------------------------- */
 
 static bool may_be(const struct sql_risks *risks, struct slice name)
 {

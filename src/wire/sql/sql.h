@@ -121,7 +121,7 @@ size_t sql_risks_count(const struct sql_risks *risks);
 uint32_t sql_risks_always(const struct sql_risks *risks);
 bool sql_risks_equal(const struct sql_risks *a, const struct sql_risks *b);
 
-/* ---- what stored code does --------------------------------------------- */
+/* ---- what stored code does -------------------------------------------- */
 
 /*
  * Reads the body of a function, in whatever language, a piece at a time. It
@@ -172,7 +172,7 @@ uint32_t sql_stored_call(struct slice function);
  * the length is returned. */
 size_t sql_stored_word(struct slice name, char *ret);
 
-/* ---- texts --------------------------------------------------------------- */
+/* ---- texts ------------------------------------------------------------ */
 
 struct sql_summary {
 	uint32_t n_statements; /* all of them, also those not kept below */

@@ -105,8 +105,7 @@ uint32_t sql_stored_call(struct slice function)
 	return row ? flags_of(row) : 0;
 }
 
-/* ---- names of settings ----------------------------------------------------
- */
+/* ---- names of settings ------------------------------------------------ */
 
 static void name_begin(struct sql_stored *s, enum stored state)
 {
@@ -143,8 +142,7 @@ static void name_done(struct sql_stored *s)
 		name_lost(s);
 }
 
-/* ---- words ----------------------------------------------------------------
- */
+/* ---- words ------------------------------------------------------------ */
 
 /* True when the word is a part of what is being read. */
 static bool word_expected(struct sql_stored *s, struct slice word)
@@ -234,8 +232,7 @@ static void word_end(struct sql_stored *s, unsigned char c)
 		s->is_update = false;
 }
 
-/* ---- what stands between words ---------------------------------------------
- */
+/* ---- what stands between words ---------------------------------------- */
 
 static void mark_in_set(struct sql_stored *s, unsigned char c)
 {
