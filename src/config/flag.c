@@ -46,7 +46,7 @@ static bool find_other(
 		struct slice word = slice_cut(&left, '|');
 		size_t d = slice_distance(name, word);
 
-		if (d >= best || !option_is_near(name, d))
+		if (!word.len || d >= best || !option_is_near(name, d))
 			continue;
 		best = d;
 		*ret = word;

@@ -34,33 +34,38 @@ static const struct {
 	{ SQL_LOADS, PIN_LOADED },
 };
 
-/* One row for each thing found: its kind, and for settings the name, the
- * value and whether that is what RESET would give. */
+/*
+ * One row for each thing found: its kind, and for settings the name, the
+ * value and whether that is what RESET would give. Every name is qualified:
+ * what a client has put in front of pg_catalog must not answer for it.
+ */
+#define EQUALS " OPERATOR(pg_catalog.=) "
 static const char probe_sql[] =
-	"SELECT CASE WHEN context = 'superuser'"
-	" AND pg_catalog.current_setting('is_superuser') = 'off'"
-	" THEN 'g' ELSE 's' END, name COLLATE \"C\", setting,"
-	" CASE WHEN setting IS NOT DISTINCT FROM reset_val THEN 'r' END"
-	" FROM pg_catalog.pg_settings WHERE source = 'session'"
+	"SELECT CASE WHEN context" EQUALS "'superuser'"
+	" AND pg_catalog.current_setting('is_superuser')" EQUALS "'off'"
+	" THEN 'g' ELSE 's' END, name COLLATE pg_catalog.\"C\", setting,"
+	" CASE WHEN setting" EQUALS "reset_val"
+	" OR setting IS NULL AND reset_val IS NULL THEN 'r' END"
+	" FROM pg_catalog.pg_settings WHERE source" EQUALS "'session'"
 	" UNION ALL SELECT 't', NULL, NULL, NULL"
-	" WHERE EXISTS (SELECT FROM pg_catalog.pg_depend"
-	" WHERE refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass"
-	" AND refobjid = pg_catalog.pg_my_temp_schema())"
+	" WHERE EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refclassid" EQUALS
+	"'pg_catalog.pg_namespace'::pg_catalog.regclass"
+	" AND refobjid" EQUALS "pg_catalog.pg_my_temp_schema())"
 	" UNION ALL SELECT 'm', NULL, NULL, NULL"
-	" WHERE pg_catalog.pg_my_temp_schema() <> 0"
+	" WHERE NOT pg_catalog.pg_my_temp_schema()" EQUALS "0::pg_catalog.oid"
 	" UNION ALL SELECT 'a', NULL, NULL, NULL"
 	" WHERE EXISTS (SELECT FROM pg_catalog.pg_locks"
-	" WHERE locktype = 'advisory'"
-	" AND pid = pg_catalog.pg_backend_pid())"
+	" WHERE locktype" EQUALS "'advisory'"
+	" AND pid" EQUALS "pg_catalog.pg_backend_pid())"
 	" UNION ALL SELECT 'p', NULL, NULL, NULL"
 	" WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements"
-	" WHERE name NOT LIKE 'howdah\\_%')"
+	" WHERE NOT pg_catalog.starts_with(name, 'howdah_'))"
 	" UNION ALL SELECT 'h', NULL, NULL, NULL"
 	" WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors"
 	" WHERE is_holdable)"
-	" UNION ALL SELECT 'l', c COLLATE \"C\", NULL, NULL"
+	" UNION ALL SELECT 'l', c COLLATE pg_catalog.\"C\", NULL, NULL"
 	" FROM pg_catalog.pg_listening_channels() c"
-	" UNION ALL SELECT 'r', session_user::text,"
+	" UNION ALL SELECT 'r', session_user::pg_catalog.text,"
 	" pg_catalog.current_setting('role'), NULL";
 
 /* Sorted by name, as settings_intern() wants it. */
@@ -284,7 +289,7 @@ bool residue_needs_probe(struct session *s)
 static void put_custom(struct buf *sql, struct slice names)
 {
 	const char *before =
-		" UNION ALL SELECT 'c', c COLLATE \"C\", NULL, NULL"
+		" UNION ALL SELECT 'c', c COLLATE pg_catalog.\"C\", NULL, NULL"
 		" FROM pg_catalog.unnest(ARRAY[";
 
 	while (names.len) {
@@ -294,8 +299,9 @@ static void put_custom(struct buf *sql, struct slice names)
 	}
 	buf_append_str(sql, "]) c"
 			    " WHERE pg_catalog.current_setting(c, true)"
-			    " IS NOT NULL AND c NOT IN"
-			    " (SELECT name FROM pg_catalog.pg_settings)");
+			    " IS NOT NULL AND NOT EXISTS"
+			    " (SELECT FROM pg_catalog.pg_settings"
+			    " WHERE name" EQUALS "c)");
 }
 
 void residue_probe(struct session *s)

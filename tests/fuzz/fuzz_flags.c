@@ -45,7 +45,8 @@ static void check_loaded(const struct config *c, char *const *flag_lines)
 	CLEANUP(buf_deinit) struct buf problems = { 0 };
 	struct flags flags;
 
-	check(flags_read(flag_lines, &flags, &problems) == 0 && !problems.len);
+	check(flags_read(flag_lines, "", &flags, &problems) == 0 &&
+		!problems.len);
 	for (enum option_id id = 0; id < OPTION_ID_END; id++)
 		if (option_row(id)->when == OPTION_RELOAD && flags.value[id])
 			check(c->sources[id] == OPTION_BY_FLAG);

@@ -13,7 +13,7 @@ static char *run(char *const *args)
 	CLEANUP(buf_deinit) struct buf problems = { 0 };
 	struct buf shown = { 0 };
 	struct flags flags;
-	int r = flags_read(args, &flags, &problems);
+	int r = flags_read(args, "", &flags, &problems);
 
 	assert_int_equal(r, problems.len ? -EINVAL : 0);
 	if (r < 0)

@@ -82,6 +82,32 @@ def test_behaviour_23_session_state(postgres, door, others, clean, state):
             assert see(fresh, state.probe) == for_others
 
 
+def test_behaviour_23_operators_in_front_of_pg_catalog(door, others, clean):
+    """A client's own operators and types do not answer for PostgreSQL's when
+    it is looked for what the client leaves behind."""
+    with door.connect() as owner:
+        owner.ask("""
+            create function never(text, text) returns bool language sql
+                as 'select false';
+            create function never(oid, int) returns bool language sql
+                as 'select false';
+            create operator = (leftarg = text, rightarg = text,
+                               function = never);
+            create operator <> (leftarg = oid, rightarg = int,
+                                function = never);
+            create domain text as pg_catalog.text check (value is null);
+        """)
+        owner.ask("set search_path = public, pg_catalog")
+        owner.ask("set work_mem = '7MB'; create temp table leak_t (a int)")
+        assert owner.value("show work_mem") == "7MB"
+        for other in others:
+            assert other.value("show work_mem") == "4MB"
+            assert other.value("show search_path") == '"$user", public'
+            assert other.value("select to_regclass('pg_temp.leak_t')") is None
+        assert owner.value("show search_path") == "public, pg_catalog"
+        assert owner.value("select count(*) from leak_t") == "0"
+
+
 def test_behaviour_23_setseed(door, others):
     """The seed of one client is not the seed of another."""
     with door.connect() as owner:
