@@ -522,6 +522,21 @@ bool listen_set(struct session *s, struct slice names)
 	return await_hub(s->listening);
 }
 
+bool listen_overhear(struct session *s, struct slice body, struct buf *out)
+{
+	struct reader r = reader_of(body);
+	uint32_t pid = reader_u32(&r);
+	struct slice name = reader_cstr(&r);
+	struct slice payload = reader_cstr(&r);
+
+	if (r.is_bad || member_find(s, name))
+		return false;
+	if (s->backend->pid == pid)
+		pid = s->pid;
+	pg_put_notification(out, pid, name, payload);
+	return true;
+}
+
 bool listen_hear(struct session *s)
 {
 	if (!s->listening)

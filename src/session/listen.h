@@ -9,6 +9,13 @@
  */
 bool listen_set(struct session *s, struct slice names);
 
+/*
+ * What its own backend says of a channel: the client's message is written to
+ * out when the hub does not listen for it there yet, which a transaction that
+ * said LISTEN itself, or one right behind it, may find. True: written.
+ */
+bool listen_overhear(struct session *s, struct slice body, struct buf *out);
+
 /* The client has notified: true when the hub must be heard first. */
 bool listen_hear(struct session *s);
 

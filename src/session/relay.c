@@ -524,7 +524,10 @@ static enum relay_verdict on_message(
 		return r && r->flags & REPLY_INJECTED ? RELAY_SWALLOW
 						      : RELAY_FORWARD;
 	case PG_BACK_NOTIFICATION:
-		return RELAY_SWALLOW; /* it comes over the hub, too */
+		/* Most of them come over the hub, too. */
+		if (listen_overhear(s, m->body, &s->door->out))
+			session_send(s);
+		return RELAY_SWALLOW;
 	default:
 		break;
 	}

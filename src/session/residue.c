@@ -478,6 +478,7 @@ void residue_listening(struct session *s)
 	if (s->backend->replies.len)
 		return; /* UNLISTEN is on its way */
 	probe_over(s);
+	session_continue(s); /* what it has said meanwhile */
 }
 
 void residue_settled(struct session *s)

@@ -115,6 +115,26 @@ def test_behaviour_24_self_notification(differential):
     differential(script)
 
 
+def test_behaviour_24_notified_at_once(differential):
+    """NOTIFY in the transaction of LISTEN, and pipelined behind it."""
+    def script(c):
+        c.ask("listen together; notify together; select 1")
+        c.query("listen next").query("notify next").parse("s", "select 1")
+        c.until_ready(2)
+        c.sync().until_ready()
+    differential(script)
+
+
+def test_behaviour_24_pipelined_behind_listen(differential):
+    """What is said while the hub begins to listen is answered, too."""
+    def script(c):
+        for n in range(8):
+            c.query(f"listen behind{n}").push()
+            c.parse("", "select 1").sync().query("select 2").push()
+            c.until_ready(3)
+    differential(script)
+
+
 def test_behaviour_24_in_the_extended_protocol(differential):
     def script(listener, sender):
         listener.run("listen news").until_ready()
