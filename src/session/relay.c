@@ -105,6 +105,15 @@ static void pop(struct session *s)
 	backend_pop(s->backend);
 }
 
+/* Ends of COPY data that no COPY wanted. */
+static void drop_copy_ends(struct session *s)
+{
+	struct reply *r;
+
+	while ((r = backend_head(s->backend)) && r->kind == REPLY_COPY_END)
+		pop(s);
+}
+
 /* Answers of ours whose turn has come. */
 static void emit_local(struct session *s)
 {
@@ -143,7 +152,8 @@ static void copy_in_begins(struct session *s)
 	}
 }
 
-/* Takes the ignored ones out; returns how many there were. */
+/* Takes the ignored ones out, and the end of the data: of that COPY alone,
+ * for one Query may hold several. Returns how many were ignored. */
 static uint32_t copy_in_ends(struct session *s)
 {
 	struct backend *b = s->backend;
@@ -158,15 +168,15 @@ static uint32_t copy_in_ends(struct session *s)
 	for (uint32_t i = 0; i < n; i++) {
 		struct reply r = *backend_reply(b, 0);
 		bool is_maybe = !is_past && r.flags & REPLY_MAYBE;
+		bool is_end = !is_past && r.kind == REPLY_COPY_END;
 
 		/* Round once: what stays goes to the back in its order. */
 		b->replies.head++;
 		b->replies.len--;
-		if (r.kind == REPLY_COPY_END)
-			is_past = true;
+		is_past |= is_end;
 		if (is_maybe)
 			n_maybe++;
-		if (!is_maybe && r.kind != REPLY_COPY_END)
+		if (!is_maybe && !is_end)
 			*backend_expect(b, REPLY_SYNC, 0) = r;
 	}
 	return n_maybe;
@@ -290,6 +300,18 @@ enum relay_verdict {
 	RELAY_SWALLOW
 };
 
+/* The server's message does not fit what was sent to it. */
+static enum relay_verdict on_nonsense(
+	struct session *s, const struct relay_message *m)
+{
+	log_error(&s->backend->log, "backend.protocol",
+		"message '%c' does not fit what was sent", m->type);
+	s->backend->must_close = true;
+	buf_deinit(&s->backend->fatal);
+	s->is_nonsense = true;
+	return RELAY_SWALLOW;
+}
+
 static enum relay_verdict on_ready(
 	struct session *s, const struct relay_message *m)
 {
@@ -300,14 +322,16 @@ static enum relay_verdict on_ready(
 
 	b->tx = status;
 	/* The answer to a Sync that COPY did not ignore after all. */
-	is_stray = !r || (r->flags & REPLY_INJECTED && r->kind == REPLY_QUERY &&
-				 !(r->flags & REPLY_SEEN));
+	is_stray = !r || (s->is_uncertain && !reply_ends_ready(r)) ||
+		   (r->flags & REPLY_INJECTED && r->kind == REPLY_QUERY &&
+			   !(r->flags & REPLY_SEEN));
 	if (is_stray)
 		return RELAY_FORWARD;
-	check(reply_ends_ready(r));
+	if (!reply_ends_ready(r))
+		return on_nonsense(s, m);
 	is_ours = r->flags & REPLY_INJECTED;
 	pop(s);
-	emit_local(s);
+	drop_copy_ends(s);
 	if (is_ours) {
 		s->tx = status;
 		return RELAY_SWALLOW;
@@ -492,18 +516,6 @@ static enum relay_verdict on_complete(
 	if (m->type == PG_BACK_COMMAND_COMPLETE)
 		copy_in_ends(s);
 	return is_ours ? RELAY_SWALLOW : RELAY_FORWARD;
-}
-
-/* The server's message does not fit what was sent to it. */
-static enum relay_verdict on_nonsense(
-	struct session *s, const struct relay_message *m)
-{
-	log_error(&s->backend->log, "backend.protocol",
-		"message '%c' does not fit what was sent", m->type);
-	s->backend->must_close = true;
-	buf_deinit(&s->backend->fatal);
-	s->is_nonsense = true;
-	return RELAY_SWALLOW;
 }
 
 static enum relay_verdict on_message(

@@ -405,6 +405,30 @@ def test_behaviour_20_several_copies_in_one_query(copying):
     copying(script)
 
 
+@pytest.mark.parametrize("size", [1, 50, 1000])
+def test_behaviour_20_pipelined_behind_several_copies(copying, size):
+    """The end of the data of one COPY is not that of the next, and what
+    stands behind them is answered in its place."""
+    def script(c):
+        c.query("copy t from stdin; copy t from stdin")
+        c.copy_done().copy_fail("no").copy_done().sync()
+        c.parse("s", "select 1").describe("S", "s").close_statement("s").sync()
+        c.dribble(size).until_ready(3)
+        c.ask("select count(*) from t")
+    copying(script)
+
+
+def test_behaviour_20_error_between_pipelined_syncs(copying):
+    """Nobody but the server knows how many of the Syncs COPY ignored."""
+    def script(c):
+        c.query("copy t from stdin").sync().copy_data(b"x\n")
+        c.sync().copy_done().sync()
+        c.parse("s", "select 1").describe("S", "s").sync()
+        c.until("t")
+        c.until_ready()
+    copying(script)
+
+
 @pytest.mark.parametrize("options", ["", "(format csv, header)",
                                      "(format binary)"])
 @both_protocols
