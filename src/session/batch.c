@@ -38,7 +38,21 @@ static bool is_certain(struct session *s)
  */
 static bool names_are_known(struct session *s)
 {
-	return !s->names_past;
+	struct backend *b = s->backend;
+	struct reply *last;
+
+	if (s->names_past)
+		return false;
+	if (!b || !b->replies.len || !(s->residue & SQL_DEALLOCATES))
+		return true;
+	/* DEALLOCATE ALL takes those before it, and none behind it. */
+	last = backend_reply(b, b->replies.len - 1);
+	if (!reply_ends_ready(last) && !(last->flags & REPLY_FLUSHED)) {
+		pg_put_empty(&s->door->out, PG_FRONT_FLUSH);
+		last->flags |= REPLY_FLUSHED;
+		session_send_back(s);
+	}
+	return false;
 }
 
 static void expect_name(
@@ -360,6 +374,7 @@ static size_t bind_forward(struct session *s, const struct front_message *m)
 size_t batch_bind(struct session *s, const struct front_message *m)
 {
 	struct slice portal, statement, rest;
+	struct reply *r;
 	struct name *n;
 
 	if (!front_has_start(s, m))
@@ -395,7 +410,8 @@ size_t batch_bind(struct session *s, const struct front_message *m)
 		return front_drop(s, m);
 	}
 	bind_renamed(s, m, portal, rest, n->statement->server_name);
-	backend_expect(s->backend, REPLY_BIND, 0);
+	r = backend_expect(s->backend, REPLY_BIND, REPLY_RENAMED);
+	r->name = name_ref(n);
 	return m->bytes.len;
 }
 

@@ -221,8 +221,12 @@ static void hide_others(struct session *s)
 	if (!b->prepared.len)
 		return;
 	while ((st = backend_any_prepared(b))) {
+		struct reply *r =
+			backend_expect(b, REPLY_CLOSE, REPLY_INJECTED);
+
 		pg_put_close(&s->door->out, 'S', slice_str(st->server_name));
-		backend_expect(b, REPLY_CLOSE, REPLY_INJECTED);
+		r->statement = statement_ref(st);
+		r->undo = UNDO_CLOSE;
 		backend_forget(b, st);
 	}
 	if (!s->in_batch) {
@@ -453,11 +457,15 @@ static struct slice query_text(const struct front_message *m)
 	return slice_of(m->body.data, slice_find(m->body, '\0'));
 }
 
+/* It drops the unnamed statement, unless it is skipped itself. */
 static void query_sent(struct session *s)
 {
-	backend_expect(s->backend, REPLY_QUERY, 0);
+	struct reply *r = backend_expect(s->backend, REPLY_QUERY, 0);
+
+	r->undo = UNDO_UNNAMED;
+	r->statement = s->unnamed; /* its ref */
+	s->unnamed = NULL;
 	s->backend->unnamed_owner = 0;
-	drop_unnamed(s);
 	front_count_query(s);
 }
 

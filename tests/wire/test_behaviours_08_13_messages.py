@@ -302,6 +302,23 @@ def test_behaviour_11_query_instead_of_sync(differential):
     differential(script)
 
 
+def test_behaviour_11_skipped_query(differential):
+    """A Query that is skipped does not close the unnamed statement."""
+    def script(c):
+        c.parse("", "select 1").execute("none").query("select 2").sync()
+        c.until_ready()
+        c.bind().execute().sync().until_ready()
+    differential(script)
+
+
+def test_behaviour_11_close_behind_sync(differential):
+    """CloseComplete comes behind the ReadyForQuery before it."""
+    def script(c):
+        c.execute("none").sync()
+        c.close_statement("s").close_statement("s").sync().until_ready(2)
+    differential(script)
+
+
 def test_behaviour_11_simple_amid_extended(differential):
     """A Query between Parse and Sync: its own ReadyForQuery, and it closes
     the unnamed statement and portal."""

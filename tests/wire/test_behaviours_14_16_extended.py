@@ -292,6 +292,47 @@ def test_behaviour_15_prepared_statements_view(differential):
     differential(script)
 
 
+@pytest.mark.parametrize("sql", ["deallocate all", "discard all"])
+def test_behaviour_15_parse_behind_deallocate(differential, sql):
+    """What is prepared behind it in the same pipeline stays; so do drivers
+    that reset a connection with the first thing they ask on it."""
+    def script(c):
+        for _ in range(4):
+            c.parse("old", "select 0").sync().until_ready()
+            c.query(sql).parse("s", "select 1").describe("S", "s").sync()
+            c.until_ready(2)
+            c.parse("", sql).bind().execute()
+            if sql == "discard all":
+                c.sync()
+            c.parse("s", "select 1").bind("", "s").execute().sync()
+            c.until_ready(2 if sql == "discard all" else 1)
+            c.bind("", "s").execute().sync().until_ready()
+            c.ask("deallocate all")
+    differential(script)
+
+
+def test_behaviour_15_skipped_look_at_the_view(differential):
+    """Statements that were to be hidden in a batch that failed are still
+    there for the next who prepares them."""
+    def script(c, other):
+        other.parse("o", "select 'kept'").sync().until_ready()
+        for _ in range(9):
+            c.parse("s", "select 'kept'").bind("", "s").execute().sync()
+            c.parse("v", "select name from pg_prepared_statements").sync()
+            c.until_ready(2)
+            c.parse("", "selec").bind("", "v").execute().sync().until_ready()
+            c.close_statement("s").close_statement("v").sync().until_ready()
+            other.bind("", "o").execute().sync().until_ready()
+    differential(script)
+
+
+def test_behaviour_15_error_of_bind_names_the_statement(differential):
+    def script(c):
+        c.parse("mine", "select 1").bind("", "mine", ["1"]).sync()
+        c.until_ready()
+    differential(script)
+
+
 @pytest.mark.parametrize("length", [1, 63, 64, 4096])
 def test_behaviour_15_long_names(differential, length):
     def script(c):
