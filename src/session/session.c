@@ -229,8 +229,10 @@ static void session_release(struct session *s)
 	if (b) {
 		s->backend = NULL;
 		relay_forget(b);
+		/* A batch without its Sync is a transaction, and to clean up
+		 * behind it would commit it. */
 		if (s->pins || residue_is_suspect(s) || s->front_left ||
-			s->state == SESSION_RESTORING ||
+			s->in_batch || s->state == SESSION_RESTORING ||
 			s->state == SESSION_PROBING)
 			b->must_close = true;
 		pool_abandon(b);

@@ -182,6 +182,28 @@ def test_behaviour_18_reset_cancels_what_runs(door, postgres,
         assert other.is_usable()
 
 
+@pytest.mark.parametrize("flush", [False, True])
+@pytest.mark.parametrize("leave", LEAVE)
+def test_behaviour_18_leaving_a_batch(door, clean, leave, flush):
+    """Who leaves before the Sync leaves nothing behind, whether the server
+    has answered or not."""
+    with door.connect() as other:
+        other.ask("create table t (a int)")
+        for _ in range(12):
+            c = door.connect()
+            c.parse("", "insert into t values (1)").bind().execute()
+            if flush:
+                c.flush().until("C")
+            else:
+                c.push()
+            leave(c)
+        other.ask("set lock_timeout = '20s'")
+        assert other.value("select count(*) from t") == "0"
+        other.ask("begin; lock t")  # whoever is still at it has ended now
+        assert other.value("select count(*) from t") == "0"
+        other.ask("commit")
+
+
 def test_behaviour_18_terminate_behind_a_pipeline(differential):
     """Terminate after pipelined statements: they run, then it closes."""
     def script(c, other):
