@@ -60,7 +60,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	CLEANUP(buf_deinit) struct buf warnings = { 0 };
 	char *flags[LINES_MAX + 1], *environment[LINES_MAX + 1];
 	char *rest = copy;
-	struct config_sources sources = { flags, environment, NULL };
+	struct config_sources sources = {
+		.flags = flags,
+		.environment = environment,
+	};
 	int r;
 
 	/* It would read any file of this machine. */
