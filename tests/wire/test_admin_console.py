@@ -245,9 +245,9 @@ def test_admin_clients_at_work(door, admin, postgres):
         assert (server["type"], server["user"], server["database"],
                 server["addr"], server["port"]) == (
                     "S", "wire", "wire", "127.0.0.1", str(postgres.port))
-        assert server["remote_pid"] == postgres.value(
+        eventually(lambda: server["remote_pid"] == postgres.value(
             "select pid from pg_stat_activity where query like "
-            "'%pg_sleep(80)' and state = 'active'")
+            "'%pg_sleep(80)' and state = 'active'"))
         c.cancel()
         c.until_ready()
     eventually(lambda: not active())
