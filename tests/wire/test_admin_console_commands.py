@@ -9,7 +9,6 @@ import pytest
 
 from console_support import (DATABASES, Asking, cell, does, fails, held_up,
                              is_paused, paused, pool, row, show, worker_pid)
-from pgwire import ServerError
 from waiting import eventually
 
 pytestmark = pytest.mark.door("an admin console")
